@@ -1,0 +1,110 @@
+"""The result of an attribution: what was explained, how, and how complete it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attattr_core.errors import UserError
+from attattr_core.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Self-attention attribution of one example: L layers, H heads, T tokens.
+
+    Layers that were not computed (after a stop) are NaN in everything that is per layer.
+
+    Attributes:
+        attention: Attention probabilities, float32 (L, H, T, T), row = query (receives), column = key (sends).
+        attribution: Attribution of the same entries, in units of F.
+        tokens: The T tokens.
+        sentences: 0 for tokens of sentence A, 1 for B, -1 for special tokens.
+        words: Number of the word that a token is a piece of, -1 for special tokens.
+        word_labels: The words as they stand in the text.
+        texts: Sentence A, and B of a pair.
+        labels: Label names by class index.
+        probabilities: Predicted probability of each label, (n_labels,).
+        target: Class index explained.
+        output: F(A).
+        baseline_output: F(A′) for each layer, (L,).
+        convergence_delta: Sum of attributions − (F(A) − F(A′)) for each layer, (L,); captum's sign.
+        n_nodes: Quadrature nodes used in each layer, (L,); 0 where not computed.
+        model: Name of the checkpoint.
+        revision: What identifies its weights.
+        settings: The convention used.
+        notice: One sentence that a reader has to know (text was cut), or "".
+
+    Raises:
+        UserError: When shapes do not agree, as in a damaged file.
+    """
+
+    attention: np.ndarray
+    attribution: np.ndarray
+    tokens: tuple[str, ...]
+    sentences: tuple[int, ...]
+    words: tuple[int, ...]
+    word_labels: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    probabilities: np.ndarray
+    target: int
+    output: float
+    baseline_output: np.ndarray
+    convergence_delta: np.ndarray
+    n_nodes: np.ndarray
+    model: str
+    revision: str
+    settings: Settings
+    notice: str = ""
+
+    def __post_init__(self) -> None:
+        n_layers, n_tokens = len(self.attention), len(self.tokens)
+        square = (*self.attention.shape[:2], n_tokens, n_tokens)
+        agrees = (
+            self.attention.ndim == 4
+            and min(self.attention.shape) > 0
+            and self.attention.shape == self.attribution.shape == square
+            and len(self.sentences) == len(self.words) == n_tokens
+            and self.probabilities.shape == (len(self.labels),)
+            and self.baseline_output.shape == self.convergence_delta.shape == self.n_nodes.shape == (n_layers,)
+            and 0 <= self.target < len(self.labels)
+            and all(-1 <= word < len(self.word_labels) for word in self.words)
+            and set(self.sentences) <= {-1, 0, 1}
+        )
+        if not agrees:
+            raise UserError("The parts of this attribution do not fit each other: the file is damaged or not one of ours.")
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers."""
+        return self.attribution.shape[0]
+
+    @property
+    def n_heads(self) -> int:
+        """Number of heads in a layer."""
+        return self.attribution.shape[1]
+
+    @property
+    def prediction(self) -> int:
+        """Class index of the most probable label."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Which layers were computed, bool (L,)."""
+        return ~np.isnan(self.attribution[:, 0, 0, 0])
+
+    @property
+    def largest_gap(self) -> np.ndarray:
+        """The largest |convergence delta| that counts as complete in each layer, (L,)."""
+        return self.settings.compute_largest_gap(np.float64(self.output), self.baseline_output.astype(np.float64))
+
+    @property
+    def converged(self) -> np.ndarray:
+        """Which layers are computed and complete within the tolerance, bool (L,)."""
+        return np.abs(self.convergence_delta) <= self.largest_gap
+
+    @property
+    def head_maximum(self) -> np.ndarray:
+        """The largest attribution entry of each head (signed, as in the paper's head importance), (L, H)."""
+        return self.attribution.max(axis=(2, 3))
