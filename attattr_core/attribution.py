@@ -72,7 +72,7 @@ class Attribution:
             and set(self.sentences) <= {-1, 0, 1}
         )
         if not agrees:
-            raise UserError("The parts of this attribution do not fit each other: the file is damaged or not one of ours.")
+            raise UserError("The parts of this attribution do not fit each other: the file is damaged.")
 
     @property
     def n_layers(self) -> int:

@@ -1,5 +1,6 @@
 """Find, vet and load a fine-tuned sequence classifier."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,17 @@ def load_checkpoint(name_or_folder: str | Path, *, device: str | torch.device | 
     )
 
 
+def read_labels(name_or_folder: str | Path) -> tuple[str, ...]:
+    """Reads the label names of an embedded checkpoint or a folder without loading weights, by class index.
+
+    Raises:
+        UserError: When its ``config.json`` is missing or damaged.
+    """
+    name = str(name_or_folder)
+    names = _read_json((EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)) / "config.json").get("id2label", {})
+    return tuple(str(names[index]) for index in sorted(names, key=int))
+
+
 def _load_model(folder: Path, **options: Any) -> PreTrainedModel:
     config = _read_json(folder / "config.json")
     find_family(str(config.get("model_type")))
@@ -144,13 +156,13 @@ def _load_adapted(folder: Path) -> PreTrainedModel:
     adapter = _read_json(folder / "adapter_config.json")
     if adapter.get("task_type") != "SEQ_CLS":
         raise UserError(
-            f"The adapter {folder.name!r} is for {adapter.get('task_type')!r}, not for sequence classification (SEQ_CLS)."
+            f"The adapter {folder.name!r} is for {adapter.get('task_type')!r}: choose one for classification (SEQ_CLS)."
         )
     labels = {int(index): str(label) for index, label in _read_json(folder / "config.json").get("id2label", {}).items()}
     named = Path(str(adapter.get("base_model_name_or_path")))
     base = next((path for path in (folder.parent / named.name, named) if path.is_dir()), None)
     if base is None:
-        raise UserError(f"The base {str(named)!r} of the adapter {folder.name!r} is not there: put its folder beside it.")
+        raise UserError(f"The base {str(named)!r} of the adapter {folder.name!r} is missing: put its folder beside it.")
     model = _load_model(base, num_labels=len(labels), ignore_mismatched_sizes=True)
     try:
         model = PeftModel.from_pretrained(model, folder, local_files_only=True).merge_and_unload()
@@ -163,12 +175,9 @@ def _load_adapted(folder: Path) -> PreTrainedModel:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise UserError(f"{path.parent.name}/{path.name} is larger than 1 MiB, which no configuration is.")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+        with path.open("rb") as file:
+            content = json.loads(file.read(_MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path.parent.name}/{path.name} is missing or is not JSON: is this a checkpoint?") from error
     if not isinstance(content, dict):
         raise UserError(f"{path.parent.name}/{path.name} is not a JSON object: is this a checkpoint?")
@@ -176,13 +185,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_revision(folder: Path) -> str:
-    """Identifies local weights by the beginning of the SHA-256 of their file headers and sizes, read in milliseconds."""
-    import hashlib
-
-    digest = hashlib.sha256()
+    """Identifies local weights by the beginning of the SHA-256 of their files."""
+    digests = []
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
-            digest.update(f"{path.name}:{path.stat().st_size}:".encode())
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:12]
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]

@@ -59,7 +59,7 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
     Raises:
         UserError: When the text is empty.
     """
-    texts = (text, text_pair) if text_pair and text_pair.strip() else (text,)
+    texts = tuple(_drop_surrogates(part) for part in ((text, text_pair) if (text_pair or "").strip() else (text,)))
     if not text.strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
     max_length = find_max_length(checkpoint)
@@ -117,6 +117,11 @@ def replace_words(checkpoint: Checkpoint, inputs: dict[str, Tensor], special: Te
     return {**inputs, "input_ids": torch.where(special, inputs["input_ids"], token)}
 
 
+def _drop_surrogates(text: str) -> str:
+    """Replaces halves of characters, which no tokenizer can read."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass(frozen=True)
 class _Span:
     sentence: int
@@ -132,7 +137,9 @@ def _read_spans(checkpoint: Checkpoint, kept: object, texts: tuple[str, ...]) ->
     encoding = kept.encodings[0]
     special = encoding.special_tokens_mask
     return [
-        _Span(SPECIAL, None, 0, 0) if is_special or sentence is None else _Span(min(sentence, len(texts) - 1), word, *at)
+        _Span(SPECIAL, None, 0, 0)
+        if is_special or sentence is None
+        else _Span(min(sentence, len(texts) - 1), word, *at)
         for is_special, sentence, word, at in zip(
             special, encoding.sequence_ids, encoding.word_ids, encoding.offsets, strict=True
         )

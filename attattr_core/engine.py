@@ -94,7 +94,7 @@ def attribute_batch(
     texts = [_split(*((example,) if isinstance(example, str) else example)) for example in examples]
     wanted = [targets] * len(texts) if isinstance(targets, str | int) else list(targets)
     if len(wanted) != len(texts):
-        raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one target, or one an example.")
+        raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
     encoded = [encode(checkpoint, *pair) for pair in texts]
     results: dict[int, Attribution] = {}
     for bucket in _bucket([len(example.tokens) for example in encoded]):

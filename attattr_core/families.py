@@ -38,7 +38,9 @@ FAMILIES: dict[str, Family] = {
     "ernie": _BERT,
     "layoutlm": _BERT,
     "roberta": _ROBERTA,
+    "roberta-prelayernorm": _ROBERTA,
     "xlm-roberta": _ROBERTA,
+    "xlm-roberta-xl": _ROBERTA,
     "camembert": _ROBERTA,
     "data2vec-text": _ROBERTA,
     "esm": _ROBERTA,
@@ -52,10 +54,14 @@ FAMILIES: dict[str, Family] = {
     ),
     "modernbert": Family("layers", projections=("attn.Wqkv",)),
     "nomic_bert": Family("layers"),
+    "gte": Family("layers"),
     "eurobert": _LLAMA,
     # decoders: causal masks, the head reads the last token
     "gpt2": Family("h"),
+    "gpt_bigcode": Family("h"),
     "gpt_neox": Family("layers"),
+    "biogpt": Family("layers"),
+    "modernbert-decoder": Family("layers"),
     "opt": Family("decoder.layers"),
     "phi": Family("layers"),
     "phi3": Family("layers"),
@@ -64,12 +70,22 @@ FAMILIES: dict[str, Family] = {
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
     "gemma": _LLAMA,
+    "olmo": _LLAMA,
+    "smollm3": _LLAMA,
+    "stablelm": _LLAMA,
+    "starcoder2": _LLAMA,
     # encoder-decoders: the encoder's self-attention
     "bart": Family("encoder.layers", projections=_SEPARATE),
+    "mbart": Family("encoder.layers", projections=_SEPARATE),
     "t5": Family("encoder.block"),
+    "mt5": Family("encoder.block"),
+    "umt5": Family("encoder.block"),
 }
 
 _NO_MATRIX = "its attention is approximate, banded or absent, so there is no attention matrix to attribute exactly"
+_POOLED = "it shortens the sequence between its layers, so its attention is not between the tokens of the text"
+_CONVOLUTIONS = "some of its heads are convolutions, which have no attention probabilities"
+_DIFFERENCE = "it takes differences of two attention matrices, so its attention is not a probability"
 _FLAT_PATH = (
     "it normalises the attention output before the residual, which makes the path from the baseline flat and the "
     "attribution meaningless"
@@ -77,15 +93,14 @@ _FLAT_PATH = (
 _NOT_ROUTED = "its attention does not go through transformers' attention interface, so its probabilities cannot be set"
 
 REFUSED: dict[str, str] = {
-    **dict.fromkeys(
-        ("longformer", "nystromformer", "yoso", "mra", "reformer", "fnet", "perceiver", "canine", "funnel", "convbert"),
-        _NO_MATRIX,
-    ),
-    **dict.fromkeys(("gemma2", "gemma3", "gemma3_text", "olmo2", "glm4", "exaone4"), _FLAT_PATH),
-    **dict.fromkeys(
-        ("deberta", "deberta-v2", "mpnet", "xlnet", "roformer", "megatron-bert", "rembert", "big_bird", "bloom", "falcon"),
-        _NOT_ROUTED,
-    ),
+    **dict.fromkeys(("longformer", "nystromformer", "yoso", "mra", "reformer", "fnet"), _NO_MATRIX),
+    **dict.fromkeys(("canine", "funnel", "perceiver"), _POOLED),
+    "convbert": _CONVOLUTIONS,
+    "diffllama": _DIFFERENCE,
+    **dict.fromkeys(("gemma2", "gemma3", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"), _FLAT_PATH),
+    **dict.fromkeys(("deberta", "deberta-v2", "mpnet", "xlnet", "xlm", "flaubert", "roformer"), _NOT_ROUTED),
+    **dict.fromkeys(("megatron-bert", "rembert", "big_bird", "squeezebert", "ibert", "luke"), _NOT_ROUTED),
+    **dict.fromkeys(("openai-gpt", "gpt_neo", "gptj", "bloom", "falcon", "mpt"), _NOT_ROUTED),
 }
 
 

@@ -1,0 +1,103 @@
+"""``attribute``: one text to its attribution file or picture."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from attattr_core.errors import UserError
+from attattr_core.quadrature import RULES
+from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
+
+_SUFFIXES = (".npz", ".json", ".jsonl", ".svg", ".png", ".pdf")
+_OUTPUT_HELP = (
+    "what to write, by its ending: .npz (arrays attribution and attention, each (n_layers, n_heads, T, T), and "
+    "metadata), .json (the same as text), .jsonl (the authors' format, one line a layer; with FILE.attention.jsonl and "
+    "FILE.tokens.json beside it), .svg, .png or .pdf (a picture)"
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "attribute",
+        help="attribute the attention of every layer and head for one text",
+        description="Attributes a classifier's decision on one text to the attention of every layer and head.",
+    )
+    parser.add_argument("--model", required=True, help="sst2, snli, or a folder in Hugging Face format")
+    parser.add_argument("--text", required=True, help="the sentence, or the first of a pair")
+    parser.add_argument("--text-pair", help="the second sentence of a pair")
+    parser.add_argument(
+        "--target", default="predicted", help="predicted (default), a label name or a class index", metavar="LABEL"
+    )
+    parser.add_argument("--rule", choices=RULES, default=RULES[0], help="quadrature rule (default: %(default)s)")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--n-steps", type=int, metavar="N", help="a fixed number of quadrature nodes")
+    precision.add_argument(
+        "--tolerance",
+        type=float,
+        default=DEFAULT_TOLERANCE,
+        help="raise the nodes until |convergence delta| is at most this share of |F(A) - F(A')| (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--baseline", choices=BASELINES, default=BASELINES[0], help="start of the path (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--function", choices=FUNCTIONS, default=FUNCTIONS[0], help="F, what is explained (default: %(default)s)"
+    )
+    parser.add_argument("--layer", type=int, metavar="L", help="pictures: layer from 1 (default: the strongest head's)")
+    parser.add_argument("--head", type=int, metavar="H", help="pictures: head from 1 (default: all of --layer)")
+    parser.add_argument("--device", help="where to compute (default: cuda if there is one, else cpu)")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=_OUTPUT_HELP)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Computes and writes; the summary goes to standard error."""
+    suffix = options.output.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise UserError(f"{str(options.output)!r} ends in {suffix!r}: choose one of {', '.join(_SUFFIXES)}.")
+    if options.head is not None and options.layer is None:
+        raise UserError(f"--head {options.head} needs --layer as well.")
+    if not options.output.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {str(options.output.parent)!r} to write into: make it first.")
+
+    from tqdm import tqdm
+
+    from attattr_core.checkpoints import load_checkpoint
+    from attattr_core.engine import attribute_layers
+    from attattr_core.settings import Settings
+
+    settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
+    checkpoint = load_checkpoint(options.model, device=options.device)
+    steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
+    n_layers = next(steps).n_layers
+    *_, result = tqdm(steps, total=n_layers, unit="layer", leave=False)
+    _write(result, options, suffix)
+    print(_summarise(result), file=sys.stderr)
+
+
+def _write(result: Any, options: argparse.Namespace, suffix: str) -> None:
+    from attattr_core.authors import dump_authors_lines, dump_authors_tokens
+    from attattr_core.pictures import draw_overview, render
+    from attattr_core.storage import save_attribution
+
+    if suffix in (".npz", ".json"):
+        save_attribution(result, options.output)
+    elif suffix == ".jsonl":
+        options.output.write_text(dump_authors_lines(result.attribution), encoding="utf-8")
+        beside = options.output.with_suffix
+        beside(".attention.jsonl").write_text(dump_authors_lines(result.attention), encoding="utf-8")
+        beside(".tokens.json").write_text(dump_authors_tokens(result), encoding="utf-8")
+    else:
+        layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))
+        options.output.write_bytes(render(draw_overview(result, layer=layer, head=head), suffix[1:]))
+
+
+def _summarise(result: Any) -> str:
+    gap = abs(result.convergence_delta).max()
+    complete = f"complete within the tolerance in {result.converged.sum()} of {result.n_layers} layers"
+    return (
+        f"{result.labels[result.target]}: {result.settings.function} {result.output:.4f}; {complete}, largest gap "
+        f"{gap:.1e}, {result.n_nodes.sum()} nodes" + (f"\n{result.notice}" if result.notice else "")
+    )

@@ -1,0 +1,155 @@
+"""Attributions as files: one versioned file, NPZ or JSON."""
+
+import io
+import json
+import math
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from attattr_core.attribution import Attribution
+from attattr_core.errors import UserError
+from attattr_core.settings import Settings
+
+FORMAT, VERSION = "attattr-attribution", 1
+MAX_BYTES = 2 << 30
+_ARRAYS = {
+    "attention": np.float32,
+    "attribution": np.float32,
+    "probabilities": np.float64,
+    "baseline_output": np.float64,
+    "convergence_delta": np.float64,
+    "n_nodes": np.int64,
+}
+_PLAIN = [field.name for field in fields(Attribution) if field.name not in _ARRAYS]
+_NOT_OURS = "is not a result file of this program, or it is damaged: save the attribution again"
+
+
+def save_attribution(attribution: Attribution, path: str | Path) -> None:
+    """Saves an attribution as one file, which `load_attribution` reads.
+
+    Args:
+        attribution: What to save.
+        path: ``….npz`` (compact; arrays ``attribution`` and ``attention``, and ``metadata`` as a JSON text) or
+            ``….json`` (the same content as text).
+
+    Raises:
+        UserError: When the suffix is neither.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npz", ".json"):
+        raise UserError(f"{str(path)!r} ends in {suffix!r}: save an attribution as .npz or .json.")
+    content = dump_npz(attribution) if suffix == ".npz" else dump_json(attribution).encode()
+    Path(path).write_bytes(content)
+
+
+def dump_npz(attribution: Attribution) -> bytes:
+    """The content of the ``.npz`` file."""
+    arrays = {name: np.asarray(getattr(attribution, name), dtype) for name, dtype in _ARRAYS.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, metadata=json.dumps(_describe(attribution), ensure_ascii=True), **arrays)
+    return buffer.getvalue()
+
+
+def dump_json(attribution: Attribution) -> str:
+    """The content of the ``.json`` file; numbers keep every digit of float32, what was not computed is null."""
+    arrays = {name: to_lists(np.asarray(getattr(attribution, name), kind)) for name, kind in _ARRAYS.items()}
+    return json.dumps({**_describe(attribution), **arrays}, ensure_ascii=False, allow_nan=False)
+
+
+def load_attribution(path: str | Path) -> Attribution:
+    """Loads a file that `save_attribution` wrote; the file is not trusted.
+
+    Raises:
+        UserError: When the file is missing, too large, damaged, of a later version or something else.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path.name!r} is larger than {MAX_BYTES >> 30} GiB, which no result file is.")
+        with path.open("rb") as file:
+            is_zip = file.read(2) == b"PK"
+            file.seek(0)
+            content = _read_npz(file) if is_zip else json.loads(file.read())
+        return _assemble(content)
+    except UserError as error:
+        raise UserError(str(error).replace("This file", repr(path.name))) from error
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {str(path)!r}.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path.name!r} {_NOT_OURS}.") from error
+
+
+def _describe(attribution: Attribution) -> dict[str, Any]:
+    described = {name: getattr(attribution, name) for name in _PLAIN}
+    described["output"] = attribution.output if math.isfinite(attribution.output) else None
+    described["settings"] = asdict(attribution.settings)
+    return {"format": FORMAT, "version": VERSION, **described}
+
+
+def _assemble(content: Any) -> Attribution:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"This file {_NOT_OURS}.")
+    if content["version"] != VERSION:
+        raise UserError(f"This file has version {content['version']}, but this program reads {VERSION}: update it.")
+    arrays = {name: np.asarray(fill_gaps(content[name]), dtype) for name, dtype in _ARRAYS.items()}
+    plain = {name: content[name] for name in _PLAIN if name not in ("settings", "output")}
+    for name in ("tokens", "word_labels", "texts", "labels"):
+        plain[name] = tuple(str(part) for part in plain[name])
+    for name in ("sentences", "words"):
+        plain[name] = tuple(int(part) for part in plain[name])
+    for name in ("model", "revision", "notice"):
+        plain[name] = str(plain[name])
+    output = math.nan if content["output"] is None else float(content["output"])
+    plain["target"] = int(plain["target"])
+    return Attribution(**plain, **arrays, output=output, settings=Settings(**content["settings"]))
+
+
+def fill_gaps(values: Any) -> Any:
+    """Turns null into NaN, at any depth."""
+    if isinstance(values, list):
+        return [fill_gaps(value) for value in values]
+    return math.nan if values is None else values
+
+
+def to_lists(array: np.ndarray) -> list:
+    """Turns an array into nested lists whose numbers are as short as float32 allows; NaN becomes null."""
+    if array.dtype.kind == "i":
+        return array.tolist()
+    digits = "%.9g" if array.dtype == np.float32 else "%.17g"
+    texts = np.char.mod(digits, array)
+
+    def shorten(part: Any) -> Any:
+        if isinstance(part, list):
+            return [shorten(value) for value in part]
+        number = float(part)
+        return number if math.isfinite(number) else None
+
+    return shorten(texts.tolist())
+
+
+def _read_npz(file: BinaryIO) -> dict[str, Any]:
+    """Reads the arrays by hand: sizes are checked before anything is allocated, and nothing is unpickled."""
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if set(members) != {*_ARRAYS, "metadata"} or sum(info.file_size for info in members.values()) > MAX_BYTES:
+            raise UserError(f"This file {_NOT_OURS}.")
+        arrays = {name: _read_array(archive, info) for name, info in members.items()}
+    metadata = json.loads(str(arrays.pop("metadata")))
+    if not isinstance(metadata, dict):
+        raise UserError(f"This file {_NOT_OURS}.")
+    return {**metadata, **arrays}
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(member)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "fiU" or fortran or size > info.file_size:
+            raise UserError(f"This file {_NOT_OURS}.")
+        return np.frombuffer(member.read(size), dtype).reshape(shape)

@@ -1,0 +1,98 @@
+"""Files of what is shown: pictures, the map as JSON, and the whole result."""
+
+import json
+import re
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from attattr_core.attribution import Attribution
+from attattr_core.errors import UserError
+from attattr_core.pictures import FORMATS, draw_maps, render
+from attattr_core.storage import dump_npz, to_lists
+from attattr_core.ui.components import pack_download
+from attattr_core.ui.running import Session, find_first_session
+from attattr_core.view import MapView, select_map
+
+_MEDIA_TYPES = {
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "pdf": "application/pdf",
+    "json": "application/json",
+    "npz": "application/octet-stream",
+}
+
+
+def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]:
+    """Answers the view's ``export`` event.
+
+    Returns:
+        Values for the downloader and the alert.
+    """
+    session = session or find_first_session()
+    try:
+        if session is None:
+            raise UserError("There is no result to export: press Run first.")
+        file_format = str(event._data.get("format"))
+        return _export(session.result, file_format, event._data.get("view")), ""
+    except UserError as error:
+        return gr.skip(), str(error)
+
+
+def _export(result: Attribution, file_format: str, wanted: Any) -> str:
+    if file_format not in _MEDIA_TYPES:
+        raise UserError(f"Unknown file format {file_format!r}: choose one of {', '.join(_MEDIA_TYPES)}.")
+    name = "attattr-" + (re.sub(r"[^\w.-]+", "-", result.model) or "result")
+    if file_format == "npz":
+        return pack_download(f"{name}.npz", dump_npz(result), _MEDIA_TYPES["npz"])
+    view, options = _select(result, wanted)
+    name = f"{name}-{view.title.replace(' · ', '-').replace(' ', '')}.{file_format}"
+    if file_format in FORMATS:
+        limit = _find_common_limit(result, options) if options.get("scale") == "common" else None
+        content = render(draw_maps(view, limit=limit, picture=str(options.get("picture"))), file_format)
+    else:
+        content = _describe(result, view).encode()
+    return pack_download(name, content, _MEDIA_TYPES[file_format])
+
+
+def _select(result: Attribution, wanted: Any) -> tuple[MapView, dict[str, Any]]:
+    options = wanted if isinstance(wanted, dict) else {}
+    layer, head = options.get("layer"), options.get("head")
+    if not isinstance(layer, int) or not isinstance(head, int | None):
+        raise UserError(f"Layer {layer!r}, head {head!r} is not a map: select a cell of the grid first.")
+    view = select_map(
+        result,
+        layer,
+        head,
+        flow=str(options.get("flow", "all")),
+        specials=bool(options.get("specials", True)),
+        words=bool(options.get("words", False)),
+    )
+    return view, options
+
+
+def _find_common_limit(result: Attribution, options: dict[str, Any]) -> float:
+    maps = result.attribution[result.finished]
+    maps = maps.sum(axis=1) if options.get("head") is None else maps
+    return float(np.abs(maps).max(initial=0)) or 1.0
+
+
+def _describe(result: Attribution, view: MapView) -> str:
+    return json.dumps(
+        {
+            "model": result.model,
+            "revision": result.revision,
+            "texts": result.texts,
+            "target": result.labels[result.target],
+            "unit": view.unit,
+            "map": view.title,
+            "rows": "receive",
+            "columns": "send",
+            "tokens": view.tokens,
+            "attention": to_lists(view.attention.astype(np.float32)),
+            "attribution": to_lists(view.attribution.astype(np.float32)),
+        },
+        ensure_ascii=False,
+        indent=1,
+    )

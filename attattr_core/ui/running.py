@@ -1,0 +1,140 @@
+"""Run and Stop: from the header's fields to messages for the view, layer by layer."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from attattr_core.attribution import Attribution
+from attattr_core.errors import UserError
+from attattr_core.settings import Settings
+from attattr_core.storage import load_attribution
+from attattr_core.ui.examples import FIRST, load_example
+from attattr_core.ui.payload import build_payload
+
+TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
+MAX_CHARACTERS = 20_000
+_SECONDS_BETWEEN_MESSAGES = 0.2
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a visitor is looking at: a result, perhaps unfinished, and what its messages to the view carry."""
+
+    result: Attribution
+    run: str
+    status: str
+    seconds: float = 0.0
+    device: str = ""
+
+    def build_message(self, layers: list[int] | None = None) -> str:
+        """Builds the view's value; with all finished layers unless some are named."""
+        return build_payload(
+            self.result, run=self.run, status=self.status, seconds=self.seconds, device=self.device, layers=layers
+        )
+
+
+def run_attribution(
+    model: str,
+    text: str,
+    text_pair: str,
+    target: str,
+    function: str,
+    baseline: str,
+    precision: str,
+    tolerance: float,
+    n_steps: float,
+    rule: str,
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Attributes and streams.
+
+    Yields:
+        Values for the view, the alert and the session, after some layers each.
+    """
+    started = time.perf_counter()
+    try:
+        settings = _read_settings(function, baseline, precision, tolerance, n_steps, rule)
+        for name, part in (("A", text), ("B", text_pair)):
+            if len(part or "") > MAX_CHARACTERS:
+                raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
+        yield from _stream(model, text or "", text_pair or "", target, settings, started)
+    except UserError as error:
+        yield gr.skip(), str(error), gr.skip()
+
+
+def stop_run(session: Session | None) -> tuple[Any, Any]:
+    """Keeps the layers that were ready when the run was stopped."""
+    if session is None or session.status != "running":
+        return gr.skip(), gr.skip()
+    stopped = replace(session, status="stopped")
+    return stopped.build_message(), stopped
+
+
+def open_result(path: str) -> tuple[Any, Any, Any]:
+    """Shows a saved result file."""
+    try:
+        session = Session(load_attribution(path), secrets.token_hex(6), "opened")
+    except UserError as error:
+        return gr.skip(), str(error), gr.skip()
+    return session.build_message(), "", session
+
+
+@cache
+def find_first_session() -> Session | None:
+    """What the first screen shows: a finished example."""
+    result = load_example(FIRST)
+    return None if result is None else Session(result, "first", "opened")
+
+
+def _read_settings(
+    function: str, baseline: str, precision: str, tolerance: float, n_steps: float, rule: str
+) -> Settings:
+    if precision == FIXED:
+        return Settings(function, baseline, rule, _read_number("number of nodes", n_steps, int))
+    return Settings(function, baseline, rule, tolerance=_read_number("tolerance", tolerance, float))
+
+
+def _read_number(name: str, value: Any, kind: type) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"The {name} is {value!r}: type a number.") from error
+
+
+def _stream(
+    model: str, text: str, text_pair: str, target: str, settings: Settings, started: float
+) -> Iterator[tuple[Any, Any, Any]]:
+    from attattr_core.engine import attribute_layers
+
+    checkpoint = _load(model)
+    device = _name_device(checkpoint.device)
+    run, sent, last_message = secrets.token_hex(6), set(), 0.0
+    for result in attribute_layers(checkpoint, text, text_pair, target=target, settings=settings):
+        is_done = bool(result.finished.all())
+        now = time.perf_counter()
+        if not is_done and now - last_message < _SECONDS_BETWEEN_MESSAGES:
+            continue
+        last_message = now
+        session = Session(result, run, "done" if is_done else "running", now - started, device)
+        fresh = [layer for layer in range(result.n_layers) if result.finished[layer] and layer not in sent]
+        sent.update(fresh)
+        yield session.build_message(None if is_done else fresh), "", session
+
+
+@cache
+def _load(name: str) -> Any:
+    from attattr_core.checkpoints import EMBEDDED, load_checkpoint
+
+    if name not in EMBEDDED:
+        raise UserError(f"There is no embedded checkpoint {name!r}: choose one of {', '.join(EMBEDDED)}.")
+    return load_checkpoint(name)
+
+
+def _name_device(device: Any) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

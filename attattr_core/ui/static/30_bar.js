@@ -1,0 +1,157 @@
+// The result bar: prediction, what is explained, the certificate of completeness, and how it was computed.
+
+const MAX_LABELS = 6;
+const RULES = { "gauss-legendre": "Gauss–Legendre", left: "left Riemann sum", right: "right Riemann sum" };
+const BASELINES = { zero: "attention set to zero", uniform: "uniform attention", unk: "text of [UNK] tokens" };
+
+function labelRow(meta, index) {
+  const predicted = index === meta.prediction;
+  const explained = index === meta.target;
+  const share = Math.min(1, Math.max(0, meta.probabilities[index]));
+  const fill = make("span", { class: "aa-label-fill" });
+  fill.style.width = 100 * share + "%";
+  return make(
+    "div",
+    { class: "aa-label" + (predicted ? " aa-predicted" : ""), "data-testid": "label-" + index },
+    make("span", { class: "aa-label-name", title: meta.labels[index] }, make("bdi", { text: meta.labels[index] })),
+    make("span", { class: "aa-label-track", "aria-hidden": "true" }, fill),
+    make("span", { class: "aa-number", text: share.toFixed(3) }),
+    make("span", { class: "aa-label-mark", text: explained ? "explained" : "" }),
+  );
+}
+
+/** Bars of all probabilities, the largest first; the explained label is always among those shown. */
+function labelBars(meta) {
+  const order = meta.probabilities.map((_, k) => k).sort((a, b) => meta.probabilities[b] - meta.probabilities[a] || a - b);
+  const shown = order.slice(0, MAX_LABELS);
+  if (!shown.includes(meta.target)) shown[shown.length - 1] = meta.target;
+  const hidden = order.length - shown.length;
+  return make(
+    "div",
+    { class: "aa-labels", role: "group", "aria-label": "Probabilities", "data-testid": "bar-labels" },
+    ...shown.map((k) => labelRow(meta, k)),
+    hidden > 0 ? make("div", { class: "aa-quiet", text: "+" + hidden + " more", "data-testid": "bar-more" }) : null,
+  );
+}
+
+/** The gap of a layer as a share of F(A) − F(A′), or null where the output does not change. */
+function gapShare(meta, layer) {
+  const change = meta.output - meta.baseline_output[layer];
+  return Math.abs(change) > 1e-9 ? Math.abs(meta.delta[layer] / change) : null;
+}
+
+function gaugeCell(meta, layer) {
+  const nodes = meta.nodes[layer];
+  const name = "layer " + (layer + 1) + ": ";
+  let [state, mark, hint] = ["pending", "…", name + "not computed yet"];
+  if (meta.delta[layer] !== null && meta.delta[layer] !== undefined) {
+    const share = gapShare(meta, layer);
+    const gap = share === null ? "gap " + formatSmall(meta.delta[layer]) + ", and F does not change" : "gap " + formatPercent(share) + " of F(A) − F(A′)";
+    const converged = meta.converged[layer];
+    [state, mark] = converged === null ? ["open", "·"] : converged ? ["good", "✓"] : ["bad", "✗"];
+    const words = { good: "complete, ", bad: "not complete, ", open: "" }[state];
+    hint = name + words + gap + (nodes === null ? "" : ", " + nodes + " nodes");
+  }
+  return make("span", { class: "aa-gauge-cell aa-" + state, role: "listitem", tabindex: "0", title: hint, "aria-label": hint, "data-testid": "gauge-" + (layer + 1), text: mark });
+}
+
+/** Layer numbers as words: 1–4, 6. */
+function layerRanges(layers) {
+  const ranges = [];
+  for (const layer of layers) {
+    const last = ranges[ranges.length - 1];
+    if (last && layer === last[1] + 1) last[1] = layer;
+    else ranges.push([layer, layer]);
+  }
+  const words = ranges.map(([from, to]) => (from === to ? String(from + 1) : from + 1 + "–" + (to + 1)));
+  return (layers.length === 1 ? "layer " : "layers ") + words.join(", ");
+}
+
+function certificateSentence(meta) {
+  const done = meta.delta.map((_, k) => k).filter((k) => meta.delta[k] !== null && meta.delta[k] !== undefined);
+  if (done.length === 0) return "certificate: no layer is finished yet";
+  const missed = done.filter((k) => meta.converged[k] === false);
+  const shares = (missed.length ? missed : done).map((k) => gapShare(meta, k)).filter((share) => share !== null);
+  const gap = shares.length ? "largest gap " + formatPercent(Math.max(...shares)) : "F does not change";
+  if (missed.length) return "certificate: " + layerRanges(missed) + " ✗ " + gap + "; use more nodes";
+  return "certificate: " + layerRanges(done) + (meta.converged[done[0]] ? " ✓ " : " ") + gap;
+}
+
+function methodSentence(meta) {
+  const used = meta.nodes.filter((n) => n !== null && n !== undefined);
+  const [least, most] = [Math.min(...used), Math.max(...used)];
+  const nodes = used.length === 0 ? "" : (least === most ? least : least + "–" + most) + " nodes a layer";
+  const parts = ["baseline: " + (BASELINES[meta.baseline] || meta.baseline), RULES[meta.rule] || meta.rule, nodes];
+  if (meta.tolerance !== null && meta.tolerance !== undefined) parts.push("tolerance " + formatPercent(meta.tolerance));
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** The state of the run in words, or "" when it is simply done. */
+function progressSentence(meta) {
+  const done = countDone(meta);
+  const count = done + " of " + meta.n_layers + " layers";
+  if (meta.status === "running") {
+    const left = done > 0 && meta.seconds > 0 ? (meta.seconds / done) * (meta.n_layers - done) : null;
+    return "running · " + count + (left === null ? "" : left < 1 ? " · a moment left" : " · about " + Math.ceil(left) + " s left");
+  }
+  if (meta.status === "stopped") return "stopped · " + count;
+  return meta.status === "opened" ? "opened from a file" + (done < meta.n_layers ? " · " + count : "") : "";
+}
+
+function progressNode(meta) {
+  const sentence = progressSentence(meta);
+  if (!sentence) return null;
+  const fill = make("span", { class: "aa-progress-fill" });
+  fill.style.width = (100 * countDone(meta)) / meta.n_layers + "%";
+  const track = make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill);
+  const node = make("div", { class: "aa-progress aa-status-" + meta.status, role: "status", "data-testid": "progress" });
+  node.append(make("span", { text: sentence }), meta.status === "opened" ? "" : track);
+  return node;
+}
+
+function explainedNode(meta) {
+  const unit = meta.function === "probability" ? "probability " : meta.function + " ";
+  return make(
+    "div",
+    { class: "aa-explained", "data-testid": "bar-explained" },
+    "explained: ",
+    make("bdi", { class: "aa-strong", text: String(meta.labels[meta.target] ?? meta.target) }),
+    ", F = " + unit,
+    make("span", { class: "aa-number aa-strong", text: formatOutput(meta.output) }),
+  );
+}
+
+function sourceNode(meta) {
+  const revision = meta.revision ? " @ " + String(meta.revision).slice(0, 10) : "";
+  const model = make("span", { class: "aa-model", title: meta.model + (meta.revision ? " @ " + meta.revision : "") });
+  model.append(make("bdi", { text: meta.model }), revision);
+  return make(
+    "div",
+    { class: "aa-quiet aa-source", "data-testid": "bar-source" },
+    model,
+    make("span", { text: meta.device, "data-testid": "bar-device" }),
+    make("span", { class: "aa-number", text: formatSeconds(meta.seconds || 0), "data-testid": "bar-time" }),
+  );
+}
+
+function createBar() {
+  const node = make("section", { class: "aa-bar", "aria-label": "Result", "data-testid": "bar" });
+  return {
+    node,
+    draw(run) {
+      const meta = run.meta;
+      const help = helpButton("certificate", "the certificate",
+        "The attributions of a layer must add up to F(A) − F(A′), the change of the output from the baseline to the real attention. A tick says that the gap is within the tolerance; point at a cell for the gap and the nodes of its layer.");
+      const gauge = make("div", { class: "aa-gauge", role: "list", "aria-label": "Completeness of each layer", "data-testid": "gauge" });
+      gauge.append(...meta.head_max.map((_, layer) => gaugeCell(meta, layer)));
+      node.replaceChildren(
+        labelBars(meta),
+        make("div", { class: "aa-bar-middle" }, explainedNode(meta),
+          make("div", { class: "aa-quiet", text: methodSentence(meta), "data-testid": "bar-method" }), sourceNode(meta)),
+        make("div", { class: "aa-bar-right" }, make("div", { class: "aa-gauge-line" }, gauge, help),
+          make("div", { class: "aa-certificate", text: certificateSentence(meta), "data-testid": "certificate" }), progressNode(meta)),
+        meta.notice ? make("div", { class: "aa-notice", role: "note", text: meta.notice, "data-testid": "notice" }) : "",
+      );
+    },
+  };
+}

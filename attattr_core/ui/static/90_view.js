@@ -1,0 +1,316 @@
+// The view as a whole: state, messages from Python, redrawing. The state outlives runs and remounting of the tab.
+
+const INITIAL = {
+  layer: 0, head: null, chosen: false, picture: "matrix", flow: "all", specials: true, words: true,
+  scale: "map", size: "fit", lists: "map", pin: null,
+};
+
+/** What is kept between mounts, one record for each component of the page. */
+function keptRecord() {
+  const owner = element.parentElement?.closest("[id]");
+  const key = owner ? owner.id : "view";
+  window.__attattr ||= {};
+  window.__attattr[key] ||= { state: { ...INITIAL }, run: null };
+  return window.__attattr[key];
+}
+
+function createView(root) {
+  const kept = keptRecord();
+  const dirty = new Set();
+  let scheduled = false;
+  let lastValue = null;
+  let shown = null;
+  let theme = null;
+
+  const view = {
+    root,
+    state: kept.state,
+    run: null,
+    hover: null,
+    lastRedrawMs: null,
+
+    invalidate(...parts) {
+      for (const part of parts) dirty.add(part);
+      if (scheduled) return;
+      scheduled = true;
+      requestAnimationFrame(() => {
+        scheduled = false;
+        render();
+      });
+    },
+
+    change(patch) {
+      Object.assign(kept.state, patch);
+      view.invalidate("controls", "grid", "maps", "lists");
+    },
+
+    choose(layer, head) {
+      const done = view.run.meta.head_max[layer];
+      if (done === null || done === undefined) return;
+      view.change({ layer, head, chosen: true });
+    },
+
+    openEntry(layer, head, row, column) {
+      view.change({ layer, head, chosen: true, pin: { row, column } });
+    },
+
+    setHover(mark) {
+      const same = view.hover === mark || (view.hover && mark && view.hover.row === mark.row && view.hover.column === mark.column);
+      if (same) return;
+      view.hover = mark;
+      view.invalidate("hover");
+    },
+
+    /** Pins a cell, or a token with its row and its column; the same again unpins. */
+    togglePin(mark) {
+      if (!mark || !shown) return;
+      const first = shown.groups.first;
+      const pin = { row: first[mark.row ?? mark.column], column: first[mark.column ?? mark.row] };
+      const old = kept.state.pin;
+      kept.state.pin = old && old.row === pin.row && old.column === pin.column ? null : pin;
+      view.invalidate("hover");
+    },
+
+    /** The pin in rows and columns of what is shown; null while its tokens are hidden. */
+    shownPin() {
+      const pin = kept.state.pin;
+      if (!pin || !shown) return null;
+      const [row, column] = [shown.groups.of[pin.row], shown.groups.of[pin.column]];
+      return row >= 0 && column >= 0 ? { row, column } : null;
+    },
+
+    followScroll(source) {
+      for (const plate of plates) {
+        if (plate.scroll === source) continue;
+        plate.scroll.scrollLeft = source.scrollLeft;
+        plate.scroll.scrollTop = source.scrollTop;
+      }
+    },
+  };
+
+  const bar = createBar();
+  const controls = createControls(view);
+  const grid = createGrid(view);
+  const plates = [createPlate(view, "attention"), createPlate(view, "attribution")];
+  const lists = createLists(view);
+  const selection = make("h3", { class: "aa-selection", "data-testid": "selection" });
+  const hoverLine = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "hover-line" });
+  const plateRow = make("div", { class: "aa-plates" }, plates[0].node, plates[1].node);
+  const mapNote = make("p", { class: "aa-map-note", role: "status", "data-testid": "map-note", hidden: true });
+  const maps = make("section", { class: "aa-panel aa-maps", "aria-label": "Maps" }, controls.node, make("div", { class: "aa-lines" }, selection, hoverLine), mapNote, plateRow);
+  const body = make("div", { class: "aa-body" }, grid.node, maps, lists.node);
+  const message = make("p", { class: "aa-message", role: "status", "data-testid": "message" });
+  root.replaceChildren(message, bar.node, body);
+
+  function render() {
+    if (!root.isConnected || root.clientWidth === 0) return;
+    const started = performance.now();
+    const has = (...parts) => parts.some((part) => dirty.has(part));
+    const { run } = view;
+    bar.node.hidden = body.hidden = !run;
+    if (!run) return dirty.clear();
+    if (!theme || has("theme")) theme = readTheme(maps);
+    if (has("bar", "theme")) bar.draw(run);
+    if (has("controls")) controls.draw(run, kept.state);
+    if (has("grid", "theme")) grid.draw(run, kept.state, theme);
+    if (has("maps", "theme")) drawMaps(run);
+    else if (has("hover")) for (const plate of plates) plate.paint();
+    if (has("lists")) lists.draw(run, kept.state, shown);
+    if (has("maps", "hover")) writeHover();
+    if (has("maps", "theme")) view.lastRedrawMs = performance.now() - started;
+    dirty.clear();
+  }
+
+  function mapProblem(run) {
+    const { layer } = kept.state;
+    if (run.failed.has(layer)) return run.failed.get(layer);
+    if (run.waiting.has(layer)) return "Reading layer " + (layer + 1) + " …";
+    return "Layer " + (layer + 1) + (run.meta.status === "running" ? " is not computed yet." : " was not computed.");
+  }
+
+  function drawMaps(run) {
+    shown = shownMaps(run, kept.state);
+    const { layer, head } = kept.state;
+    const empty = shown && shown.n === 0;
+    plateRow.hidden = !shown || empty;
+    selection.textContent = headName(layer, head) + (head === null ? " (attention averaged, attribution summed)" : "");
+    const sparse = shown?.sparse ? "Long text: only the strongest entries of each head were sent; all others count as 0." : "";
+    mapNote.textContent = empty ? "No tokens are left to show; switch the special tokens on." : shown ? sparse : mapProblem(run);
+    mapNote.hidden = !mapNote.textContent;
+    for (const plate of plates) {
+      if (shown && !empty) plate.draw(run, kept.state, theme, shown);
+      else plate.clear();
+    }
+  }
+
+  function writeHover() {
+    const parts = shown && shown.n ? hoverParts(shown, view.hover, view.shownPin(), effectiveFlow(view.run, kept.state)) : [""];
+    hoverLine.replaceChildren(...parts);
+  }
+
+  function showMessage(text, isError) {
+    message.textContent = text;
+    message.hidden = !text;
+    message.classList.toggle("aa-error", Boolean(isError));
+  }
+
+  /** Chooses a head for the reader until he has chosen one himself; once while running, and again when done. */
+  function autoSelect(run, isNew) {
+    const { state } = kept;
+    const { n_layers: nLayers, n_heads: nHeads, status } = run.meta;
+    const outside = state.layer >= nLayers || (state.head !== null && state.head >= nHeads);
+    if (outside) Object.assign(state, { layer: 0, head: null, chosen: false });
+    const nothing = run.meta.head_max[state.layer] === null;
+    if (state.chosen || !(isNew || nothing || status !== "running" || outside)) return;
+    const best = strongestHead(run.meta);
+    if (best) Object.assign(state, { layer: best.layer, head: best.head });
+  }
+
+  function receive(value) {
+    if (value === lastValue) return;
+    lastValue = value;
+    if (!value) {
+      view.run = kept.run = null;
+      showMessage("No result yet. Enter a text and press Run.");
+      return view.invalidate("bar");
+    }
+    let parsed;
+    try {
+      parsed = parseMessage(value);
+    } catch (error) {
+      return fail(error);
+    }
+    showMessage("");
+    const { maps: newMaps, ...meta } = parsed;
+    const isNew = !kept.run || kept.run.id !== meta.run;
+    if (isNew) startRun(meta);
+    kept.run.meta = meta;
+    const redrawAll = view.run !== kept.run;
+    view.run = kept.run;
+    const before = kept.state.layer + "|" + kept.state.head;
+    autoSelect(kept.run, isNew);
+    const moved = before !== kept.state.layer + "|" + kept.state.head;
+    view.invalidate("bar", "controls", "grid", ...(redrawAll || moved ? ["maps", "lists"] : []));
+    decode(kept.run, newMaps);
+  }
+
+  function startRun(meta) {
+    const sameText = kept.run && kept.run.meta.tokens.join("\n") === meta.tokens.join("\n");
+    if (!sameText) kept.state.pin = null;
+    kept.run = createRun(meta);
+    view.hover = null;
+  }
+
+  function fail(error) {
+    const reason = error instanceof PayloadError ? error.message : "something unexpected is in it";
+    showMessage("The result could not be shown: " + reason + "." + (view.run ? " The one before stays." : ""), true);
+    view.invalidate("bar");
+    if (!(error instanceof PayloadError)) console.warn(error);
+  }
+
+  function decode(run, newMaps) {
+    // Decoding may outlast this mount of the view: whoever is mounted then is told.
+    decodeLayers(run, newMaps, kept.state.layer, (layer) => kept.arrived(run, layer)).catch(fail);
+  }
+
+  kept.arrived = (run, layer) => {
+    if (run !== view.run) return;
+    const affected = layer === kept.state.layer || kept.state.scale === "common";
+    view.invalidate(...(affected ? ["maps", "lists"] : kept.state.lists === "all" ? ["lists"] : []));
+  };
+
+  function restyle() {
+    theme = null;
+    view.invalidate("theme", "maps");
+  }
+
+  function watchSurroundings() {
+    const themes = new MutationObserver(() => (root.isConnected ? restyle() : themes.disconnect()));
+    for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true, attributeFilter: ["class"] });
+    new ResizeObserver(() => view.invalidate("bar", "controls", "grid", "maps", "lists")).observe(root);
+    document.fonts?.ready.then(() => view.invalidate("maps"));
+  }
+
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !kept.state.pin || root.querySelector(":popover-open")) return;
+    kept.state.pin = null;
+    view.invalidate("hover");
+  });
+  watchSurroundings();
+  exposeForTests(root, view, () => shown);
+  return { receive, fail };
+}
+
+/** The line that puts what is pointed at into words. */
+function hoverParts(shown, hover, pin, flow) {
+  const mark = hover || pin;
+  if (!mark) return [make("span", { class: "aa-quiet", text: "Point at a cell to read its values; click to pin it." })];
+  const prefix = (hover ? "" : "pinned · ") + headName(shown.layer, shown.head) + " · ";
+  const { n, groups, attention, attribution } = shown;
+  const number = (text) => make("span", { class: "aa-number", text });
+  if (mark.row === null || mark.column === null) return [prefix, ...labelParts(shown, mark, number)];
+  const at = mark.row * n + mark.column;
+  const start = [prefix, tokenNode(groups.labels[mark.row]), " receives from ", tokenNode(groups.labels[mark.column]), ": "];
+  if (!shown.rows[mark.row] || !shown.columns[mark.column]) return [...start, "not part of " + flow];
+  return [...start, "attention ", number(formatAttention(attention[at])), ", attribution ", number(formatAttribution(attribution[at]))];
+}
+
+/** For a token's label: its strongest partner in each map. */
+function labelParts(shown, mark, number) {
+  const { n, groups } = shown;
+  const isRow = mark.row !== null;
+  const best = (values) => {
+    let most = -1;
+    forShown(shown, n, (at) => {
+      const own = isRow ? Math.floor(at / n) === mark.row : at % n === mark.column;
+      if (own && (most < 0 || Math.abs(values[at]) > Math.abs(values[most]))) most = at;
+    });
+    return most;
+  };
+  const [attended, decisive] = [best(shown.attention), best(shown.attribution)];
+  const token = tokenNode(groups.labels[isRow ? mark.row : mark.column]);
+  if (attended < 0) return [token, ": not part of this flow"];
+  const partner = (at) => tokenNode(groups.labels[isRow ? at % n : Math.floor(at / n)]);
+  return [token, isRow ? " receives most from " : " sends most to ", partner(attended), " (attention ", number(formatAttention(shown.attention[attended])), ") and ",
+    partner(decisive), " (attribution ", number(formatAttribution(shown.attribution[decisive])), ")"];
+}
+
+/** A read-only window for tests: what is on the screen, as numbers. */
+function exposeForTests(root, view, current) {
+  const matrix = (shown, values) => Array.from({ length: shown.n }, (_, i) =>
+    Array.from({ length: shown.n }, (_, j) => (shown.rows[i] && shown.columns[j] ? values[i * shown.n + j] : null)));
+  root.attattr = Object.freeze({
+    get state() {
+      return structuredClone(view.state);
+    },
+    get lastRedrawMs() {
+      return view.lastRedrawMs;
+    },
+    get layers() {
+      return view.run ? [...view.run.layers.keys()].sort((a, b) => a - b) : [];
+    },
+    shown() {
+      const shown = current();
+      if (!shown) return null;
+      const { layer, head, limits } = shown;
+      return { layer, head, limits, tokens: [...shown.groups.labels], attention: matrix(shown, shown.attention), attribution: matrix(shown, shown.attribution) };
+    },
+    lists() {
+      return structuredClone(view.state.lists === "all" ? scanLayers(view.run, view.state, false).lists : listsOfMap(current()));
+    },
+  });
+}
+
+const attattrRoot = element.querySelector(".aa-view");
+const attattrView = createView(attattrRoot);
+
+function showValue() {
+  try {
+    attattrView.receive(props.value);
+  } catch (error) {
+    attattrView.fail(error);
+  }
+}
+
+watch("value", showValue);
+showValue();

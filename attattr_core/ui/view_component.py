@@ -1,0 +1,42 @@
+"""The interactive result view: one ``gr.HTML`` component whose script and style are plain files."""
+
+from pathlib import Path
+
+import gradio as gr
+
+STATIC = Path(__file__).parent / "static"
+TEMPLATE = '<div class="aa-view" data-testid="attattr-view"></div>'
+
+
+def read_script(folder: Path = STATIC) -> str:
+    """Joins the JavaScript files of a folder, in name order, into the body of one function.
+
+    Args:
+        folder: Folder that holds the ``.js`` files.
+
+    Returns:
+        The source text.
+    """
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.js")))
+
+
+def heatmap_view(value: str = "") -> gr.HTML:
+    """Builds the view of attention and attribution maps.
+
+    A factory rather than a subclass, because Gradio writes a stub file beside the source of every subclass. The template is
+    constant: text of users arrives in ``value`` and reaches the page only as text.
+
+    Args:
+        value: A message as a JSON string, or "" when there is no result yet.
+
+    Returns:
+        The component; it takes later messages as its value and triggers ``export`` with ``format`` and ``view``.
+    """
+    return gr.HTML(
+        value,
+        html_template=TEMPLATE,
+        css_template=(STATIC / "heatmaps.css").read_text(encoding="utf-8"),
+        js_on_load=read_script(),
+        apply_default_css=False,
+        elem_id="heatmaps",
+    )
