@@ -1,10 +1,32 @@
 """Self-attention attribution (Hao et al., AAAI 2021) for Transformer classifiers."""
 
-from attattr_core.attribution import Attribution
-from attattr_core.checkpoints import Checkpoint, load_checkpoint
-from attattr_core.engine import attribute, attribute_batch, attribute_layers
-from attattr_core.errors import UnsupportedModelError, UserError
-from attattr_core.settings import Settings
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attattr_core.attribution import Attribution
+    from attattr_core.authors import load_authors
+    from attattr_core.checkpoints import Checkpoint, load_checkpoint
+    from attattr_core.engine import attribute, attribute_batch, attribute_layers
+    from attattr_core.errors import UnsupportedModelError, UserError
+    from attattr_core.settings import Settings
+    from attattr_core.storage import load_attribution, save_attribution
+
+# Loaded on first use: torch and transformers take seconds, and a list of commands needs neither.
+_HOMES = {
+    "Attribution": "attribution",
+    "Checkpoint": "checkpoints",
+    "Settings": "settings",
+    "UnsupportedModelError": "errors",
+    "UserError": "errors",
+    "attribute": "engine",
+    "attribute_batch": "engine",
+    "attribute_layers": "engine",
+    "load_attribution": "storage",
+    "load_authors": "authors",
+    "load_checkpoint": "checkpoints",
+    "save_attribution": "storage",
+}
 
 __all__ = [
     "Attribution",
@@ -15,5 +37,14 @@ __all__ = [
     "attribute",
     "attribute_batch",
     "attribute_layers",
+    "load_attribution",
+    "load_authors",
     "load_checkpoint",
+    "save_attribution",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

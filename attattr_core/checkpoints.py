@@ -1,7 +1,6 @@
 """Find, vet and load a fine-tuned sequence classifier."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from attattr_core.catalog import EMBEDDED, find_folder, read_json
 from attattr_core.errors import UserError
 from attattr_core.families import find_family
-
-EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
-EMBEDDED = {"sst2": "sentiment of a sentence", "snli": "entailment between two sentences"}
-_MAX_CONFIG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def load_checkpoint(name_or_folder: str | Path, *, device: str | torch.device | 
         UnsupportedModelError: When its family cannot be attributed; no weights are read then.
     """
     name = str(name_or_folder)
-    folder = EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)
+    folder = find_folder(name)
     if not folder.is_dir():
         raise UserError(
             f"There is no checkpoint {name!r}: give a folder in Hugging Face format or one of {', '.join(EMBEDDED)}."
@@ -107,19 +103,8 @@ def load_checkpoint(name_or_folder: str | Path, *, device: str | torch.device | 
     )
 
 
-def read_labels(name_or_folder: str | Path) -> tuple[str, ...]:
-    """Reads the label names of an embedded checkpoint or a folder without loading weights, by class index.
-
-    Raises:
-        UserError: When its ``config.json`` is missing or damaged.
-    """
-    name = str(name_or_folder)
-    names = _read_json((EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)) / "config.json").get("id2label", {})
-    return tuple(str(names[index]) for index in sorted(names, key=int))
-
-
 def _load_model(folder: Path, **options: Any) -> PreTrainedModel:
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     find_family(str(config.get("model_type")))
     architectures = config.get("architectures") or []
     if not options and not any(str(name).endswith("ForSequenceClassification") for name in architectures):
@@ -153,12 +138,12 @@ def _load_adapted(folder: Path) -> PreTrainedModel:
     """Loads the base of a LoRA adapter and merges the adapter into it; label names come from its config.json."""
     from peft import PeftModel
 
-    adapter = _read_json(folder / "adapter_config.json")
+    adapter = read_json(folder / "adapter_config.json")
     if adapter.get("task_type") != "SEQ_CLS":
         raise UserError(
             f"The adapter {folder.name!r} is for {adapter.get('task_type')!r}: choose one for classification (SEQ_CLS)."
         )
-    labels = {int(index): str(label) for index, label in _read_json(folder / "config.json").get("id2label", {}).items()}
+    labels = {int(index): str(label) for index, label in read_json(folder / "config.json").get("id2label", {}).items()}
     named = Path(str(adapter.get("base_model_name_or_path")))
     base = next((path for path in (folder.parent / named.name, named) if path.is_dir()), None)
     if base is None:
@@ -171,17 +156,6 @@ def _load_adapted(folder: Path) -> PreTrainedModel:
     model.config.id2label = labels
     model.config.label2id = {label: index for index, label in labels.items()}
     return model
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(_MAX_CONFIG_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path.parent.name}/{path.name} is missing or is not JSON: is this a checkpoint?") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path.parent.name}/{path.name} is not a JSON object: is this a checkpoint?")
-    return content
 
 
 def _read_revision(folder: Path) -> str:

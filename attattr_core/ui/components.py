@@ -9,23 +9,34 @@ import gradio as gr
 
 _PAGE = Path(__file__).parent / "static" / "page"
 PAGE_STYLE = _PAGE / "page.css"
-_ALERT_STYLE = """
-.aa-alert { border-left: 3px solid #b45309; padding: 6px 10px; margin: 2px 0; color: var(--body-text-color);
+_STATUS_STYLE = """
+.aa-status { border-left: 3px solid var(--border-color-primary); padding: 6px 10px; color: var(--body-text-color);
   background: var(--background-fill-secondary); overflow-wrap: anywhere; }
-.aa-alert[hidden] { display: none; }
+.aa-status.aa-error { border-left-color: #b45309; }
+.aa-status[hidden] { display: none; }
 """
 
 
-def build_alert() -> gr.HTML:
-    """Builds the place for one sentence about what went wrong; "" hides it."""
+def build_status() -> gr.HTML:
+    """Builds the place for one sentence above the result; its values are "", `tell` or `warn`."""
     return gr.HTML(
         "",
-        html_template='<div class="aa-alert" role="alert" data-testid="alert" hidden></div>',
-        css_template=_ALERT_STYLE,
-        js_on_load=(_PAGE / "alert.js").read_text(encoding="utf-8"),
+        html_template='<div class="aa-status" role="status" data-testid="status" hidden></div>',
+        css_template=_STATUS_STYLE,
+        js_on_load=(_PAGE / "status.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        elem_id="alert",
+        elem_id="status",
     )
+
+
+def tell(sentence: str) -> str:
+    """Says what is going on."""
+    return json.dumps({"kind": "note", "text": sentence}).replace("<", "\\u003c")
+
+
+def warn(sentence: str) -> str:
+    """Says what went wrong."""
+    return json.dumps({"kind": "error", "text": sentence}).replace("<", "\\u003c")
 
 
 def build_downloader() -> gr.HTML:

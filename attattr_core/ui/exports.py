@@ -11,7 +11,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.pictures import FORMATS, draw_maps, render
 from attattr_core.storage import dump_npz, to_lists
-from attattr_core.ui.components import pack_download
+from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.running import Session, find_first_session
 from attattr_core.view import MapView, select_map
 
@@ -28,7 +28,7 @@ def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]
     """Answers the view's ``export`` event.
 
     Returns:
-        Values for the downloader and the alert.
+        Values for the downloader and the status.
     """
     session = session or find_first_session()
     try:
@@ -37,7 +37,7 @@ def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]
         file_format = str(event._data.get("format"))
         return _export(session.result, file_format, event._data.get("view")), ""
     except UserError as error:
-        return gr.skip(), str(error)
+        return gr.skip(), warn(str(error))
 
 
 def _export(result: Attribution, file_format: str, wanted: Any) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from attattr_core.checkpoints import EMBEDDED, read_labels
+from attattr_core.catalog import EMBEDDED, read_labels
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
-from attattr_core.ui.components import build_alert, build_downloader
+from attattr_core.ui.components import build_downloader, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.exports import export_view
 from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session, open_result, run_attribution, stop_run
@@ -48,7 +48,7 @@ def build_app() -> gr.Blocks:
             elem_id="examples",
             api_visibility="private",
         )
-        alert = build_alert()
+        status = build_status()
         with gr.Tabs():
             with gr.Tab("Heatmaps", id="heatmaps"):
                 view = heatmap_view(first.build_message() if first else "")
@@ -56,7 +56,7 @@ def build_app() -> gr.Blocks:
                 gr.Markdown(_ABOUT.read_text(encoding="utf-8"), latex_delimiters=[])
         download = build_downloader()
 
-        inputs, outputs = [model, text, pair, target, *settings], [view, alert, session]
+        inputs, outputs = [model, text, pair, target, *settings], [view, status, session]
         jobs = [
             gr.on(
                 [run.click, text.submit, pair.submit],
@@ -73,11 +73,11 @@ def build_app() -> gr.Blocks:
             ),
         ]
         stop.click(
-            stop_run, session, [view, session], cancels=jobs, queue=False, show_progress="hidden", api_visibility="private"
+            stop_run, session, outputs, cancels=jobs, queue=False, show_progress="hidden", api_visibility="private"
         )
         model.change(_update_target, [model, target], target, show_progress="hidden", api_visibility="private")
         opener.upload(open_result, opener, outputs, show_progress="hidden", api_visibility="private")
-        view.export(export_view, session, [download, alert], show_progress="hidden", api_visibility="private")
+        view.export(export_view, session, [download, status], show_progress="hidden", api_visibility="private")
     return app
 
 

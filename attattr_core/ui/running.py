@@ -10,9 +10,11 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.attribution import Attribution
+from attattr_core.catalog import EMBEDDED
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 from attattr_core.storage import load_attribution
+from attattr_core.ui.components import tell, warn
 from attattr_core.ui.examples import FIRST, load_example
 from attattr_core.ui.payload import build_payload
 
@@ -53,7 +55,7 @@ def run_attribution(
     """Attributes and streams.
 
     Yields:
-        Values for the view, the alert and the session, after some layers each.
+        Values for the view, the status and the session, after some layers each.
     """
     started = time.perf_counter()
     try:
@@ -63,15 +65,15 @@ def run_attribution(
                 raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
         yield from _stream(model, text or "", text_pair or "", target, settings, started)
     except UserError as error:
-        yield gr.skip(), str(error), gr.skip()
+        yield gr.skip(), warn(str(error)), gr.skip()
 
 
-def stop_run(session: Session | None) -> tuple[Any, Any]:
+def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
     """Keeps the layers that were ready when the run was stopped."""
     if session is None or session.status != "running":
-        return gr.skip(), gr.skip()
+        return gr.skip(), "", gr.skip()
     stopped = replace(session, status="stopped")
-    return stopped.build_message(), stopped
+    return stopped.build_message(), "", stopped
 
 
 def open_result(path: str) -> tuple[Any, Any, Any]:
@@ -79,7 +81,7 @@ def open_result(path: str) -> tuple[Any, Any, Any]:
     try:
         session = Session(load_attribution(path), secrets.token_hex(6), "opened")
     except UserError as error:
-        return gr.skip(), str(error), gr.skip()
+        return gr.skip(), warn(str(error)), gr.skip()
     return session.build_message(), "", session
 
 
@@ -108,6 +110,7 @@ def _read_number(name: str, value: Any, kind: type) -> Any:
 def _stream(
     model: str, text: str, text_pair: str, target: str, settings: Settings, started: float
 ) -> Iterator[tuple[Any, Any, Any]]:
+    yield gr.skip(), tell(f"Loading {model} …"), gr.skip()
     from attattr_core.engine import attribute_layers
 
     checkpoint = _load(model)
@@ -127,7 +130,7 @@ def _stream(
 
 @cache
 def _load(name: str) -> Any:
-    from attattr_core.checkpoints import EMBEDDED, load_checkpoint
+    from attattr_core.checkpoints import load_checkpoint
 
     if name not in EMBEDDED:
         raise UserError(f"There is no embedded checkpoint {name!r}: choose one of {', '.join(EMBEDDED)}.")

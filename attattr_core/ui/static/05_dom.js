@@ -1,5 +1,5 @@
 "use strict";
-// These files are joined in name order into the body of one function (element, trigger, props, watch are its arguments).
+// These files are joined in name order into the body of one function; element, trigger, props, watch are its arguments.
 // Text from users reaches the page through textContent or a canvas only, never as markup.
 
 /** Builds an element; `text` sets its text, `on…` adds a listener, everything else is an attribute. */
@@ -56,9 +56,17 @@ function attachPopover(button, popover) {
 /** The "?" of a picture: two sentences on how to read it. */
 function helpButton(name, subject, sentences) {
   const button = make("button", {
-    type: "button", class: "aa-help", text: "?", "aria-label": "How to read " + subject, "data-testid": "help-" + name,
+    type: "button",
+    class: "aa-help",
+    text: "?",
+    "aria-label": "How to read " + subject,
+    "data-testid": "help-" + name,
   });
-  const popover = make("div", { class: "aa-popover aa-popover-help", text: sentences, "data-testid": "help-text-" + name });
+  const popover = make("div", {
+    class: "aa-popover aa-popover-help",
+    text: sentences,
+    "data-testid": "help-text-" + name,
+  });
   attachPopover(button, popover);
   return make("span", { class: "aa-help-wrap" }, button, popover);
 }
@@ -73,7 +81,11 @@ function segmented(name, caption, options, choose) {
   for (const [value, text, hint] of options) {
     const testId = name + "-" + value.replace("→", "-");
     const input = make("input", {
-      type: "radio", name: group, value, "data-testid": testId, "aria-label": caption + ": " + (hint || text),
+      type: "radio",
+      name: group,
+      value,
+      "data-testid": testId,
+      "aria-label": caption + ": " + (hint || text),
       onchange: () => choose(value),
     });
     inputs.set(value, input);

@@ -117,7 +117,15 @@ function formatOutput(value) {
 /** A share of one as a percentage. */
 function formatPercent(share) {
   const percent = Math.abs(share) * 100;
-  return (percent >= 10 ? percent.toFixed(0) : percent >= 0.1 ? percent.toFixed(1).replace(".0", "") : percent > 0 ? "< 0.1" : "0") + " %";
+  return (
+    (percent >= 10
+      ? percent.toFixed(0)
+      : percent >= 0.1
+        ? percent.toFixed(1).replace(".0", "")
+        : percent > 0
+          ? "< 0.1"
+          : "0") + " %"
+  );
 }
 
 function formatSeconds(seconds) {

@@ -25,7 +25,8 @@ async function decodeMap(map, nHeads, nTokens) {
   const integers = new Int16Array(await inflate(map.data));
   const index = map.index ? new Uint32Array(await inflate(map.index)) : null;
   const complete = integers.length === nHeads * perHead && map.scale.length === nHeads;
-  if (!complete || (index && index.length !== integers.length)) throw new PayloadError("its size does not fit the text");
+  if (!complete || (index && index.length !== integers.length))
+    throw new PayloadError("its size does not fit the text");
   const values = new Float32Array(integers.length);
   for (let h = 0; h < nHeads; h++) {
     const unit = map.scale[h] / 32767;
@@ -46,7 +47,8 @@ function parseMessage(text) {
     throw new PayloadError("it is not valid JSON");
   }
   if (message === null || typeof message !== "object") throw new PayloadError("it is not an object");
-  if (message.version !== 1) throw new PayloadError("its version " + message.version + " is unknown to this page; reload it");
+  if (message.version !== 1)
+    throw new PayloadError("its version " + message.version + " is unknown to this page; reload it");
   const { n_layers: nLayers, n_heads: nHeads, tokens, labels, probabilities } = message;
   if (!(nLayers > 0) || !(nHeads > 0)) throw new PayloadError("it names no layers or heads");
   if (!Array.isArray(tokens) || tokens.length === 0) throw new PayloadError("it holds no tokens");
@@ -61,13 +63,24 @@ function parseMessage(text) {
 
 /** One run: what is known about it, and the maps of the layers decoded so far. */
 function createRun(message) {
-  return { id: message.run, meta: message, layers: new Map(), failed: new Map(), waiting: new Set(), version: 0, cache: new Map() };
+  return {
+    id: message.run,
+    meta: message,
+    layers: new Map(),
+    failed: new Map(),
+    waiting: new Set(),
+    version: 0,
+    cache: new Map(),
+    scans: new Map(),
+  };
 }
 
 /** Decodes the layers of a message that the run has not got yet, the selected one first. */
 async function decodeLayers(run, maps, first, arrived) {
   const isNew = (layer) => layer >= 0 && layer < run.meta.n_layers && !run.layers.has(layer) && !run.waiting.has(layer);
-  const order = Object.keys(maps || {}).map(Number).filter(isNew);
+  const order = Object.keys(maps || {})
+    .map(Number)
+    .filter(isNew);
   order.sort((a, b) => (b === first) - (a === first) || a - b);
   for (const layer of order) run.waiting.add(layer);
   const nTokens = run.meta.tokens.length;

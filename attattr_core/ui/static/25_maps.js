@@ -1,4 +1,4 @@
-// From decoded layers to what is shown: heads summed, pieces merged, special tokens hidden, flow filtered; and the lists.
+// From decoded layers to what is shown: heads summed, pieces merged, special tokens hidden, flow filtered; and lists.
 
 const LIST_LENGTH = 6;
 
@@ -29,32 +29,59 @@ function groupTokens(meta, mergeWords, showSpecials) {
 
 /** Rows and columns that a flow such as "A→B" (sender → receiver) keeps. */
 function flowSides(groups, flow) {
-  const side = (name) => Uint8Array.from(groups.sentences, (s) => (name === undefined || s === (name === "A" ? 0 : 1) ? 1 : 0));
+  const side = (name) =>
+    Uint8Array.from(groups.sentences, (s) => (name === undefined || s === (name === "A" ? 0 : 1) ? 1 : 0));
   const [sender, receiver] = flow === "all" ? [] : flow.split("→");
   return { rows: side(receiver), columns: side(sender) };
 }
 
-/** Adds one head's map into `out` (n, n); row i is weighted by weights[i] and `factor`. */
-function addHead(map, head, nTokens, groups, weights, factor, out) {
-  const { of, n } = groups;
-  if (map.index) {
-    for (let e = head * map.k; e < (head + 1) * map.k; e++) {
-      const row = of[Math.floor(map.index[e] / nTokens)];
-      const column = of[map.index[e] % nTokens];
-      if (row >= 0 && column >= 0) out[row * n + column] += map.values[e] * factor * (weights ? weights[row] : 1);
-    }
+/** Room for one pair of maps; sparse ones note the touched entries, so that clearing and scanning stay cheap. */
+function createBuffers(n, sparse) {
+  const room = () => new Float32Array(n * n);
+  return {
+    attention: room(),
+    attribution: room(),
+    touched: sparse ? [] : null,
+    seen: sparse ? new Uint8Array(n * n) : null,
+  };
+}
+
+function clearBuffers(buffers) {
+  if (!buffers.touched) {
+    buffers.attention.fill(0);
+    buffers.attribution.fill(0);
     return;
   }
-  let position = head * nTokens * nTokens;
-  for (let i = 0; i < nTokens; i++) {
-    const row = of[i];
-    if (row < 0) {
-      position += nTokens;
-      continue;
+  for (const at of buffers.touched) buffers.attention[at] = buffers.attribution[at] = buffers.seen[at] = 0;
+  buffers.touched.length = 0;
+}
+
+function addSparseHead(map, head, nTokens, groups, weights, out, buffers) {
+  const { of, n } = groups;
+  for (let e = head * map.k; e < (head + 1) * map.k; e++) {
+    const row = of[Math.floor(map.index[e] / nTokens)];
+    const column = of[map.index[e] % nTokens];
+    if (row < 0 || column < 0) continue;
+    const at = row * n + column;
+    out[at] += map.values[e] * weights[row];
+    if (!buffers.seen[at]) {
+      buffers.seen[at] = 1;
+      buffers.touched.push(at);
     }
-    const scale = weights ? weights[row] * factor : factor;
-    for (let j = 0; j < nTokens; j++, position++) {
-      if (of[j] >= 0) out[row * n + of[j]] += map.values[position] * scale;
+  }
+}
+
+function addDenseHead(map, head, nTokens, groups, weights, out) {
+  const { of, n } = groups;
+  const { values } = map;
+  let position = head * nTokens * nTokens;
+  for (let i = 0; i < nTokens; i++, position += nTokens) {
+    if (of[i] < 0) continue;
+    const start = of[i] * n;
+    const weight = weights[of[i]];
+    for (let j = 0; j < nTokens; j++) {
+      const column = of[j];
+      if (column >= 0) out[start + column] += values[position + j] * weight;
     }
   }
 }
@@ -63,58 +90,76 @@ function addHead(map, head, nTokens, groups, weights, factor, out) {
  * Attention and attribution (n, n) of one head, or of all heads where `head` is null:
  * attribution is summed, attention averaged over heads and over the receiving pieces of a word.
  */
-function reduceLayer(run, layer, head, groups, buffers = null) {
-  const { attention, attribution } = run.layers.get(layer);
-  const nTokens = run.meta.tokens.length;
+function reduceLayer(run, layer, head, groups, buffers) {
+  const maps = run.layers.get(layer);
   const heads = head === null ? Array.from({ length: run.meta.n_heads }, (_, h) => h) : [head];
-  const out = buffers || { attention: new Float32Array(groups.n ** 2), attribution: new Float32Array(groups.n ** 2) };
-  out.attention.fill(0);
-  out.attribution.fill(0);
-  const weights = groups.sizes.map((size) => 1 / size);
+  const weights = {
+    attention: Float64Array.from(groups.sizes, (size) => 1 / size / heads.length),
+    attribution: new Float64Array(groups.n).fill(1),
+  };
+  clearBuffers(buffers);
+  const add = buffers.touched ? addSparseHead : addDenseHead;
   for (const h of heads) {
-    addHead(attention, h, nTokens, groups, weights, 1 / heads.length, out.attention);
-    addHead(attribution, h, nTokens, groups, null, 1, out.attribution);
+    for (const kind of ["attention", "attribution"])
+      add(maps[kind], h, run.meta.tokens.length, groups, weights[kind], buffers[kind], buffers);
   }
-  return out;
+  return buffers;
 }
 
-function forShown(sides, n, visit) {
+/** Positions (row * n + column) that the flow filter shows, in order. */
+function shownPositions(sides, n) {
+  const positions = [];
   for (let i = 0; i < n; i++) {
     if (!sides.rows[i]) continue;
-    for (let j = 0; j < n; j++) if (sides.columns[j]) visit(i * n + j);
+    for (let j = 0; j < n; j++) if (sides.columns[j]) positions.push(i * n + j);
   }
+  return Int32Array.from(positions);
 }
 
-function largestShown(values, sides, n) {
+function largestOf(values, positions) {
   let largest = 0;
-  forShown(sides, n, (at) => {
-    const size = Math.abs(values[at]);
+  for (let k = 0; k < positions.length; k++) {
+    const size = Math.abs(values[positions[k]]);
     if (size > largest) largest = size;
-  });
+  }
   return largest;
 }
 
-/** Keeps the best LIST_LENGTH entries in order; earlier entries win ties. */
-function keepBest(list, rank, build) {
-  if (list.length === LIST_LENGTH && rank <= list[LIST_LENGTH - 1].rank) return;
-  let at = list.length;
-  while (at > 0 && list[at - 1].rank < rank) at -= 1;
-  list.splice(at, 0, { rank, ...build() });
+function comesFirst(a, b) {
+  return a.rank - b.rank || b.layer - a.layer || (b.head ?? -1) - (a.head ?? -1) || b.at - a.at;
+}
+
+/** Keeps the highest-ranked entries in order, equal ones by layer, head and position; returns the rank to beat. */
+function keepBest(list, entry) {
+  list.push(entry);
+  list.sort((a, b) => comesFirst(b, a));
   if (list.length > LIST_LENGTH) list.pop();
+  return rankToBeat(list);
+}
+
+function rankToBeat(list) {
+  return list.length === LIST_LENGTH ? list[LIST_LENGTH - 1].rank : 0;
 }
 
 /** Adds a map's entries to the three lists: much attended but irrelevant, little attended but decisive, strongest. */
-function collectEntries(lists, maps, sides, n, layer, head) {
-  const largest = largestShown(maps.attribution, sides, n);
-  forShown(sides, n, (at) => {
-    const attention = maps.attention[at];
-    const attribution = maps.attribution[at];
-    const size = Math.abs(attribution);
-    const build = () => ({ layer, head, row: Math.floor(at / n), column: at % n, attention, attribution });
-    if (attention >= 2 / n && size <= 0.01 * largest) keepBest(lists.irrelevant, attention, build);
-    if (largest > 0 && attention <= 1 / n && size >= 0.1 * largest) keepBest(lists.decisive, size, build);
-    if (size > 0) keepBest(lists.strongest, size, build);
-  });
+function collectEntries(lists, maps, positions, n, layer, head) {
+  const { attention, attribution } = maps;
+  const largest = largestOf(attribution, positions);
+  const [much, little, irrelevant, decisive] = [2 / n, 1 / n, 0.01 * largest, 0.1 * largest];
+  const beat = { irrelevant: 0, decisive: 0, strongest: 0 };
+  for (const name of Object.keys(beat)) beat[name] = rankToBeat(lists[name]);
+  const keep = (name, rank, at) => {
+    const entry = { rank, layer, head, at, row: Math.floor(at / n), column: at % n };
+    beat[name] = keepBest(lists[name], { ...entry, attention: attention[at], attribution: attribution[at] });
+  };
+  for (let k = 0; k < positions.length; k++) {
+    const at = positions[k];
+    const size = Math.abs(attribution[at]);
+    const share = attention[at];
+    if (size <= irrelevant && share >= much && share >= beat.irrelevant) keep("irrelevant", share, at);
+    if (size >= decisive && share <= little && size >= beat.decisive && size > 0) keep("decisive", size, at);
+    if (size >= beat.strongest && size > 0) keep("strongest", size, at);
+  }
   return largest;
 }
 
@@ -140,41 +185,73 @@ function settingsKey(run, state) {
 }
 
 function groupsFor(run, state) {
-  return remember(run, "groups|" + state.words + state.specials, () => groupTokens(run.meta, state.words, state.specials));
+  return remember(run, "groups|" + state.words + state.specials, () =>
+    groupTokens(run.meta, state.words, state.specials),
+  );
 }
 
-/** One pass over all finished layers: the largest |attribution| of any map, and the lists over single heads. */
-function scanLayers(run, state, summed) {
-  const key = ["scan", summed, run.version, settingsKey(run, state)].join("|");
-  return remember(run, key, () => {
-    const groups = groupsFor(run, state);
-    const sides = flowSides(groups, effectiveFlow(run, state));
-    const lists = emptyLists();
-    const buffers = { attention: new Float32Array(groups.n ** 2), attribution: new Float32Array(groups.n ** 2) };
-    let largest = 0;
-    for (const layer of [...run.layers.keys()].sort((a, b) => a - b)) {
-      for (const head of summed ? [null] : Array.from({ length: run.meta.n_heads }, (_, h) => h)) {
-        const maps = reduceLayer(run, layer, head, groups, buffers);
-        largest = Math.max(largest, collectEntries(lists, maps, sides, groups.n, layer, head));
-      }
-    }
-    return { largest, lists };
-  });
+/** Adds one head's attribution to the sum over heads of its layer. */
+function addToSum(sums, values, positions) {
+  for (let k = 0; k < positions.length; k++) sums[positions[k]] += values[positions[k]];
 }
 
-/** What the two pictures show: groups, values (n, n), colour limits; null while the layer is not there. */
+/** One pass over the heads of a layer: the largest |attribution| of a head and of their sum, and the lists. */
+function scanLayer(run, state, layer) {
+  const groups = groupsFor(run, state);
+  const { n } = groups;
+  const sides = flowSides(groups, effectiveFlow(run, state));
+  const buffers = createBuffers(n, isSparse(run, layer));
+  const all = buffers.touched ? null : shownPositions(sides, n);
+  const isShown = (at) => sides.rows[Math.floor(at / n)] && sides.columns[at % n];
+  const sums = new Float32Array(n * n);
+  const result = { single: 0, summed: 0, lists: emptyLists() };
+  let touched = all || [];
+  for (let head = 0; head < run.meta.n_heads; head++) {
+    const maps = reduceLayer(run, layer, head, groups, buffers);
+    const positions = all || maps.touched.filter(isShown);
+    result.single = Math.max(result.single, collectEntries(result.lists, maps, positions, n, layer, head));
+    addToSum(sums, maps.attribution, positions);
+    if (!all) touched = touched.concat(positions);
+  }
+  result.summed = largestOf(sums, touched);
+  return result;
+}
+
+/** The same over all finished layers; each layer is scanned once for each choice of settings. */
+function scanLayers(run, state) {
+  const result = { single: 0, summed: 0, lists: emptyLists() };
+  for (const layer of run.layers.keys()) {
+    const key = layer + "|" + settingsKey(run, state);
+    if (!run.scans.has(key)) run.scans.set(key, scanLayer(run, state, layer));
+    const scan = run.scans.get(key);
+    result.single = Math.max(result.single, scan.single);
+    result.summed = Math.max(result.summed, scan.summed);
+    for (const [name, list] of Object.entries(result.lists))
+      for (const entry of scan.lists[name]) keepBest(list, entry);
+  }
+  return result;
+}
+
+function isSparse(run, layer) {
+  return Boolean(run.layers.get(layer).attention.index);
+}
+
+/** What the two pictures show: groups, values (n, n), positions, colour limits; null while the layer is not there. */
 function shownMaps(run, state) {
   if (!run || !run.layers.has(state.layer)) return null;
   const { layer, head } = state;
-  const common = state.scale === "common";
   const shown = remember(run, ["maps", layer, head, settingsKey(run, state)].join("|"), () => {
     const groups = groupsFor(run, state);
     const sides = flowSides(groups, effectiveFlow(run, state));
-    const maps = reduceLayer(run, layer, head, groups);
-    const largest = { attention: largestShown(maps.attention, sides, groups.n), attribution: largestShown(maps.attribution, sides, groups.n) };
-    return { ...maps, ...sides, groups, n: groups.n, layer, head, largest, sparse: Boolean(run.layers.get(layer).attention.index) };
+    const sparse = isSparse(run, layer);
+    const { attention, attribution } = reduceLayer(run, layer, head, groups, createBuffers(groups.n, sparse));
+    const positions = shownPositions(sides, groups.n);
+    const largest = { attention: largestOf(attention, positions), attribution: largestOf(attribution, positions) };
+    return { attention, attribution, ...sides, positions, groups, n: groups.n, layer, head, largest, sparse };
   });
-  shown.limits = common ? { attention: 1, attribution: scanLayers(run, state, head === null).largest } : shown.largest;
+  if (state.scale === "common") {
+    shown.limits = { attention: 1, attribution: scanLayers(run, state)[head === null ? "summed" : "single"] };
+  } else shown.limits = shown.largest;
   return shown;
 }
 
@@ -182,7 +259,7 @@ function shownMaps(run, state) {
 function listsOfMap(shown) {
   if (!shown.lists) {
     shown.lists = emptyLists();
-    collectEntries(shown.lists, shown, shown, shown.n, shown.layer, shown.head);
+    collectEntries(shown.lists, shown, shown.positions, shown.n, shown.layer, shown.head);
   }
   return shown.lists;
 }

@@ -1,6 +1,7 @@
 // The result bar: prediction, what is explained, the certificate of completeness, and how it was computed.
 
 const MAX_LABELS = 6;
+const GAUGE = { good: ["good", "✓", "complete, "], bad: ["bad", "✗", "not complete, "], open: ["open", "·", ""] };
 const RULES = { "gauss-legendre": "Gauss–Legendre", left: "left Riemann sum", right: "right Riemann sum" };
 const BASELINES = { zero: "attention set to zero", uniform: "uniform attention", unk: "text of [UNK] tokens" };
 
@@ -22,7 +23,9 @@ function labelRow(meta, index) {
 
 /** Bars of all probabilities, the largest first; the explained label is always among those shown. */
 function labelBars(meta) {
-  const order = meta.probabilities.map((_, k) => k).sort((a, b) => meta.probabilities[b] - meta.probabilities[a] || a - b);
+  const order = meta.probabilities
+    .map((_, k) => k)
+    .sort((a, b) => meta.probabilities[b] - meta.probabilities[a] || a - b);
   const shown = order.slice(0, MAX_LABELS);
   if (!shown.includes(meta.target)) shown[shown.length - 1] = meta.target;
   const hidden = order.length - shown.length;
@@ -40,19 +43,32 @@ function gapShare(meta, layer) {
   return Math.abs(change) > 1e-9 ? Math.abs(meta.delta[layer] / change) : null;
 }
 
-function gaugeCell(meta, layer) {
+/** State, mark and explanation of a layer's cell in the gauge. */
+function gaugeState(meta, layer) {
   const nodes = meta.nodes[layer];
   const name = "layer " + (layer + 1) + ": ";
-  let [state, mark, hint] = ["pending", "…", name + "not computed yet"];
-  if (meta.delta[layer] !== null && meta.delta[layer] !== undefined) {
-    const share = gapShare(meta, layer);
-    const gap = share === null ? "gap " + formatSmall(meta.delta[layer]) + ", and F does not change" : "gap " + formatPercent(share) + " of F(A) − F(A′)";
-    const converged = meta.converged[layer];
-    [state, mark] = converged === null ? ["open", "·"] : converged ? ["good", "✓"] : ["bad", "✗"];
-    const words = { good: "complete, ", bad: "not complete, ", open: "" }[state];
-    hint = name + words + gap + (nodes === null ? "" : ", " + nodes + " nodes");
-  }
-  return make("span", { class: "aa-gauge-cell aa-" + state, role: "listitem", tabindex: "0", title: hint, "aria-label": hint, "data-testid": "gauge-" + (layer + 1), text: mark });
+  if (meta.delta[layer] === null) return ["pending", "…", name + "not computed yet"];
+  const share = gapShare(meta, layer);
+  const gap =
+    share === null
+      ? "gap " + formatSmall(meta.delta[layer]) + ", and F does not change"
+      : "gap " + formatPercent(share) + " of F(A) − F(A′)";
+  const converged = meta.converged[layer];
+  const [state, mark, word] = converged === null ? GAUGE.open : converged ? GAUGE.good : GAUGE.bad;
+  return [state, mark, name + word + gap + (nodes === null ? "" : ", " + nodes + " nodes")];
+}
+
+function drawGauge(gauge, meta) {
+  while (gauge.children.length > meta.n_layers) gauge.lastChild.remove();
+  while (gauge.children.length < meta.n_layers) gauge.append(make("span", { role: "listitem", tabindex: "0" }));
+  Array.from(gauge.children).forEach((cell, layer) => {
+    const [state, mark, hint] = gaugeState(meta, layer);
+    cell.className = "aa-gauge-cell aa-" + state;
+    cell.textContent = mark;
+    cell.title = hint;
+    cell.setAttribute("aria-label", hint);
+    cell.dataset.testid = "gauge-" + (layer + 1);
+  });
 }
 
 /** Layer numbers as words: 1–4, 6. */
@@ -68,7 +84,7 @@ function layerRanges(layers) {
 }
 
 function certificateSentence(meta) {
-  const done = meta.delta.map((_, k) => k).filter((k) => meta.delta[k] !== null && meta.delta[k] !== undefined);
+  const done = meta.delta.map((_, k) => k).filter((k) => meta.delta[k] !== null);
   if (done.length === 0) return "certificate: no layer is finished yet";
   const missed = done.filter((k) => meta.converged[k] === false);
   const shares = (missed.length ? missed : done).map((k) => gapShare(meta, k)).filter((share) => share !== null);
@@ -77,13 +93,16 @@ function certificateSentence(meta) {
   return "certificate: " + layerRanges(done) + (meta.converged[done[0]] ? " ✓ " : " ") + gap;
 }
 
-function methodSentence(meta) {
+function methodParts(meta) {
   const used = meta.nodes.filter((n) => n !== null && n !== undefined);
   const [least, most] = [Math.min(...used), Math.max(...used)];
   const nodes = used.length === 0 ? "" : (least === most ? least : least + "–" + most) + " nodes a layer";
   const parts = ["baseline: " + (BASELINES[meta.baseline] || meta.baseline), RULES[meta.rule] || meta.rule, nodes];
   if (meta.tolerance !== null && meta.tolerance !== undefined) parts.push("tolerance " + formatPercent(meta.tolerance));
-  return parts.filter(Boolean).join(" · ");
+  const shown = parts.filter(Boolean);
+  return shown.map((text, k) =>
+    make("span", { class: "aa-unbroken", text: text + (k < shown.length - 1 ? " · " : "") }),
+  );
 }
 
 /** The state of the run in words, or "" when it is simply done. */
@@ -92,21 +111,35 @@ function progressSentence(meta) {
   const count = done + " of " + meta.n_layers + " layers";
   if (meta.status === "running") {
     const left = done > 0 && meta.seconds > 0 ? (meta.seconds / done) * (meta.n_layers - done) : null;
-    return "running · " + count + (left === null ? "" : left < 1 ? " · a moment left" : " · about " + Math.ceil(left) + " s left");
+    return (
+      "running · " +
+      count +
+      (left === null ? "" : left < 1 ? " · a moment left" : " · about " + Math.ceil(left) + " s left")
+    );
   }
   if (meta.status === "stopped") return "stopped · " + count;
   return meta.status === "opened" ? "opened from a file" + (done < meta.n_layers ? " · " + count : "") : "";
 }
 
-function progressNode(meta) {
-  const sentence = progressSentence(meta);
-  if (!sentence) return null;
+function createProgress() {
+  const words = make("span");
   const fill = make("span", { class: "aa-progress-fill" });
-  fill.style.width = (100 * countDone(meta)) / meta.n_layers + "%";
-  const track = make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill);
-  const node = make("div", { class: "aa-progress aa-status-" + meta.status, role: "status", "data-testid": "progress" });
-  node.append(make("span", { text: sentence }), meta.status === "opened" ? "" : track);
-  return node;
+  const node = make(
+    "div",
+    { role: "status", "data-testid": "progress" },
+    words,
+    make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill),
+  );
+  return {
+    node,
+    draw(meta) {
+      const sentence = progressSentence(meta);
+      node.hidden = !sentence;
+      node.className = "aa-progress aa-status-" + meta.status;
+      if (words.textContent !== sentence) words.textContent = sentence;
+      fill.style.width = (100 * countDone(meta)) / meta.n_layers + "%";
+    },
+  };
 }
 
 function explainedNode(meta) {
@@ -135,23 +168,49 @@ function sourceNode(meta) {
 }
 
 function createBar() {
-  const node = make("section", { class: "aa-bar", "aria-label": "Result", "data-testid": "bar" });
+  const labels = make("div");
+  const middle = make("div", { class: "aa-bar-middle" });
+  const gauge = make("div", {
+    class: "aa-gauge",
+    role: "list",
+    "aria-label": "Completeness of each layer",
+    "data-testid": "gauge",
+  });
+  const help = helpButton(
+    "certificate",
+    "the certificate",
+    "The attributions of a layer must add up to F(A) − F(A′), the change of the output from the baseline attention. " +
+      "A tick says that the gap is within the tolerance; point at a cell for the gap and the nodes of its layer.",
+  );
+  const certificate = make("div", { class: "aa-certificate", "data-testid": "certificate" });
+  const progress = createProgress();
+  const notice = make("div", { class: "aa-notice", role: "note", "data-testid": "notice" });
+  const right = make(
+    "div",
+    { class: "aa-bar-right" },
+    make("div", { class: "aa-gauge-line" }, gauge, help),
+    certificate,
+    progress.node,
+  );
+  const node = make(
+    "section",
+    { class: "aa-bar", "aria-label": "Result", "data-testid": "bar" },
+    labels,
+    middle,
+    right,
+    notice,
+  );
   return {
     node,
-    draw(run) {
-      const meta = run.meta;
-      const help = helpButton("certificate", "the certificate",
-        "The attributions of a layer must add up to F(A) − F(A′), the change of the output from the baseline to the real attention. A tick says that the gap is within the tolerance; point at a cell for the gap and the nodes of its layer.");
-      const gauge = make("div", { class: "aa-gauge", role: "list", "aria-label": "Completeness of each layer", "data-testid": "gauge" });
-      gauge.append(...meta.head_max.map((_, layer) => gaugeCell(meta, layer)));
-      node.replaceChildren(
-        labelBars(meta),
-        make("div", { class: "aa-bar-middle" }, explainedNode(meta),
-          make("div", { class: "aa-quiet", text: methodSentence(meta), "data-testid": "bar-method" }), sourceNode(meta)),
-        make("div", { class: "aa-bar-right" }, make("div", { class: "aa-gauge-line" }, gauge, help),
-          make("div", { class: "aa-certificate", text: certificateSentence(meta), "data-testid": "certificate" }), progressNode(meta)),
-        meta.notice ? make("div", { class: "aa-notice", role: "note", text: meta.notice, "data-testid": "notice" }) : "",
-      );
+    draw({ meta }) {
+      labels.replaceChildren(labelBars(meta));
+      const method = make("div", { class: "aa-quiet", "data-testid": "bar-method" }, ...methodParts(meta));
+      middle.replaceChildren(explainedNode(meta), method, sourceNode(meta));
+      drawGauge(gauge, meta);
+      certificate.textContent = certificateSentence(meta);
+      progress.draw(meta);
+      notice.textContent = meta.notice || "";
+      notice.hidden = !meta.notice;
     },
   };
 }

@@ -47,28 +47,60 @@ function sentenceKey() {
 function fullScreenButton(view) {
   if (!document.fullscreenEnabled) return null;
   const toggle = () => (document.fullscreenElement ? document.exitFullscreen() : view.root.requestFullscreen());
-  return make("button", { type: "button", class: "aa-button", text: "Full screen", "data-testid": "full-screen", onclick: toggle });
+  return make("button", {
+    type: "button",
+    class: "aa-button",
+    text: "Full screen",
+    "data-testid": "full-screen",
+    onclick: toggle,
+  });
 }
 
 function createControls(view) {
   const set = (name) => (value) => view.change({ [name]: value });
-  const picture = segmented("picture", "picture", [["matrix", "matrix", ""], ["arcs", "arcs", ""]], set("picture"));
+  const picture = segmented(
+    "picture",
+    "picture",
+    [
+      ["matrix", "matrix", ""],
+      ["arcs", "arcs", ""],
+    ],
+    set("picture"),
+  );
   const flow = segmented("flow", "flow", FLOWS, set("flow"));
-  const scale = segmented("scale", "scale", [
-    ["map", "this map", "colours reach to the largest value of the map shown"],
-    ["common", "common", "colours mean the same in every head and layer"],
-  ], set("scale"));
-  const size = segmented("size", "size", [
-    ["fit", "fit", "the whole picture at once"],
-    ["readable", "zoom", "every token legible; scroll or swipe"],
-  ], set("size"));
-  const specials = checkbox("specials", "special tokens", "show the rows and columns of [CLS], [SEP] and the like", set("specials"));
+  const scale = segmented(
+    "scale",
+    "scale",
+    [
+      ["map", "this map", "colours reach to the largest value of the map shown"],
+      ["common", "common", "colours mean the same in every head and layer"],
+    ],
+    set("scale"),
+  );
+  const size = segmented(
+    "size",
+    "size",
+    [
+      ["fit", "fit", "the whole picture at once"],
+      ["readable", "zoom", "every token legible; scroll or swipe"],
+    ],
+    set("size"),
+  );
+  const specials = checkbox(
+    "specials",
+    "special tokens",
+    "show the rows and columns of [CLS], [SEP] and the like",
+    set("specials"),
+  );
   const words = checkbox("words", "merge words", "add up the pieces of one word", set("words"));
   const key = sentenceKey();
   const node = make(
     "div",
     { class: "aa-controls", role: "group", "aria-label": "Picture settings", "data-testid": "controls" },
-    picture.node, flow.node, scale.node, size.node,
+    picture.node,
+    flow.node,
+    scale.node,
+    size.node,
     make("div", { class: "aa-checks" }, specials.node, words.node),
     key,
     make("div", { class: "aa-actions" }, fullScreenButton(view), exportMenu(view)),
@@ -76,7 +108,8 @@ function createControls(view) {
   return {
     node,
     draw(run, state) {
-      for (const [name, control] of Object.entries({ picture, scale, size, specials, words })) control.show(state[name]);
+      for (const [name, control] of Object.entries({ picture, scale, size, specials, words }))
+        control.show(state[name]);
       flow.show(effectiveFlow(run, state));
       const pair = isPair(run.meta);
       flow.node.hidden = !pair;

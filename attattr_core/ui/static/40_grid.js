@@ -1,4 +1,4 @@
-// The layer × head grid that selects a map. Rows are layers, the top one on top; the first column stands for all heads.
+// The layer × head grid that selects a map. Rows are layers, the top one on top; the first column is all heads.
 // Test ids count from 1 as the labels do: cell-5-7, and cell-5-sum for all heads of layer 5.
 
 const MOVES = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -17,15 +17,36 @@ function cellHint(meta, layer, head) {
 }
 
 function createGrid(view) {
-  const table = make("div", { class: "aa-grid", role: "grid", "aria-label": "Layers and heads", "data-testid": "grid" });
+  const table = make("div", {
+    class: "aa-grid",
+    role: "grid",
+    "aria-label": "Layers and heads",
+    "data-testid": "grid",
+  });
   const readout = make("div", { class: "aa-grid-readout aa-quiet", "data-testid": "grid-readout" });
   const bar = make("span", { class: "aa-legend-bar" });
   const most = make("span", { class: "aa-number" });
-  const legend = make("div", { class: "aa-legend", "data-testid": "grid-legend" }, make("span", { class: "aa-number", text: "0" }), bar, most);
-  const help = helpButton("grid", "the grid",
-    "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move the output most. Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer together.");
-  const node = make("section", { class: "aa-panel aa-grid-panel", "aria-label": "Layer and head" },
-    make("header", { class: "aa-panel-head" }, make("h3", { text: "layer × head" }), help), table, readout, legend);
+  const legend = make(
+    "div",
+    { class: "aa-legend", "data-testid": "grid-legend" },
+    make("span", { class: "aa-number", text: "0" }),
+    bar,
+    most,
+  );
+  const help = helpButton(
+    "grid",
+    "the grid",
+    "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move F most. " +
+      "Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer.",
+  );
+  const node = make(
+    "section",
+    { class: "aa-panel aa-grid-panel", "aria-label": "Layer and head" },
+    make("header", { class: "aa-panel-head" }, make("h3", { text: "layer × head" }), help),
+    table,
+    readout,
+    legend,
+  );
   const cells = new Map();
   let shape = "";
   let focus = [0, null];
@@ -38,7 +59,13 @@ function createGrid(view) {
 
   function buildCell(layer, head) {
     const name = "cell-" + (layer + 1) + "-" + (head === null ? "sum" : head + 1);
-    const cell = make("div", { class: "aa-cell", role: "gridcell", tabindex: "-1", "data-testid": name, text: head === null ? "Σ" : "" });
+    const cell = make("div", {
+      class: "aa-cell",
+      role: "gridcell",
+      tabindex: "-1",
+      "data-testid": name,
+      text: head === null ? "Σ" : "",
+    });
     cell.addEventListener("pointerenter", () => describe(layer, head));
     cell.addEventListener("click", () => {
       focus = [layer, head];
@@ -53,12 +80,31 @@ function createGrid(view) {
     cells.clear();
     const heads = [null, ...Array.from({ length: nHeads }, (_, h) => h)];
     table.style.setProperty("--aa-columns", String(nHeads + 1));
-    const corner = make("span", { class: "aa-grid-label aa-grid-corner", role: "columnheader", text: "", "aria-label": "layer" });
-    const titles = heads.map((h) => make("span", { class: "aa-grid-label", role: "columnheader", text: h === null ? "" : String(h + 1), "aria-label": h === null ? "all heads" : "head " + (h + 1) }));
+    const corner = make("span", {
+      class: "aa-grid-label aa-grid-corner",
+      role: "columnheader",
+      text: "",
+      "aria-label": "layer",
+    });
+    const titles = heads.map((h) =>
+      make("span", {
+        class: "aa-grid-label",
+        role: "columnheader",
+        text: h === null ? "" : String(h + 1),
+        "aria-label": h === null ? "all heads" : "head " + (h + 1),
+      }),
+    );
     const rows = [make("div", { class: "aa-grid-row", role: "row" }, corner, ...titles)];
     for (let layer = nLayers - 1; layer >= 0; layer--) {
-      const label = make("span", { class: "aa-grid-label", role: "rowheader", text: String(layer + 1), "aria-label": "layer " + (layer + 1) });
-      rows.push(make("div", { class: "aa-grid-row", role: "row" }, label, ...heads.map((head) => buildCell(layer, head))));
+      const label = make("span", {
+        class: "aa-grid-label",
+        role: "rowheader",
+        text: String(layer + 1),
+        "aria-label": "layer " + (layer + 1),
+      });
+      rows.push(
+        make("div", { class: "aa-grid-row", role: "row" }, label, ...heads.map((head) => buildCell(layer, head))),
+      );
     }
     table.replaceChildren(...rows);
   }
@@ -74,7 +120,9 @@ function createGrid(view) {
     cell.setAttribute("aria-label", cellHint(meta, layer, head));
     cell.tabIndex = layer === focus[0] && head === focus[1] ? 0 : -1;
     const coloured = !pending && head !== null;
-    cell.style.backgroundColor = coloured ? rgb(...colourAt(theme, "attribution", Math.max(0, row[head]), largest)) : "";
+    cell.style.backgroundColor = coloured
+      ? rgb(...colourAt(theme, "attribution", Math.max(0, row[head]), largest))
+      : "";
   }
 
   table.addEventListener("keydown", (event) => {

@@ -5,11 +5,15 @@ const READABLE_CELL = 14;
 const PLATE_TEXT = {
   attention: {
     title: "attention",
-    help: "Row i, column j: how much token i looks at token j; the darker, the more. The rows of one head add up to 1, and looking at a token does not mean that it matters for the output.",
+    help:
+      "Row i, column j: how much token i looks at token j; the darker, the more. " +
+      "The rows of one head add up to 1, and looking at a token does not mean that it matters for the output.",
   },
   attribution: {
     title: "attribution",
-    help: "Row i, column j: how much the connection from j to i adds to F (orange) or takes from it (blue), in units of F. All entries of a layer together add up to F(A) − F(A′), the whole change from the baseline.",
+    help:
+      "Row i, column j: how much the connection from j to i adds to F (orange) or takes from it (blue). " +
+      "In units of F: all entries of a layer together add up to F(A) − F(A′), the whole change from the baseline.",
   },
 };
 
@@ -71,7 +75,12 @@ function legendNode(kind) {
   const marks = kind === "attention" ? ["low", "high"] : ["low", "zero", "high"];
   const numbers = Object.fromEntries(marks.map((name) => [name, make("span", { class: "aa-number" })]));
   const bar = make("span", { class: "aa-legend-bar" });
-  const scale = make("span", { class: "aa-legend-scale" }, bar, make("span", { class: "aa-legend-numbers" }, ...Object.values(numbers)));
+  const scale = make(
+    "span",
+    { class: "aa-legend-scale" },
+    bar,
+    make("span", { class: "aa-legend-numbers" }, ...Object.values(numbers)),
+  );
   return {
     node: make("div", { class: "aa-legend aa-legend-plate", "data-testid": "legend-" + kind }, scale),
     draw(theme, limit) {
@@ -90,7 +99,13 @@ function createPlate(view, kind) {
   const spacer = make("div", { class: "aa-spacer" }, canvas);
   const scroll = make("div", { class: "aa-scroll", tabindex: "-1" }, spacer);
   const legend = legendNode(kind);
-  const head = make("figcaption", { class: "aa-panel-head" }, make("h3", { text: words.title }), helpButton(kind, "this picture", words.help), legend.node);
+  const head = make(
+    "figcaption",
+    { class: "aa-panel-head" },
+    make("h3", { text: words.title }),
+    helpButton(kind, "this picture", words.help),
+    legend.node,
+  );
   const node = make("figure", { class: "aa-plate", "data-testid": "figure-" + kind }, head, scroll);
   let frame = null;
   let geometry = null;
@@ -126,7 +141,8 @@ function createPlate(view, kind) {
     pictureOf(view.state).paint(frame, geometry);
   }
 
-  const hit = (event) => (frame && geometry ? pictureOf(view.state).hit(frame, geometry, event.offsetX, event.offsetY) : null);
+  const hit = (event) =>
+    frame && geometry ? pictureOf(view.state).hit(frame, geometry, event.offsetX, event.offsetY) : null;
 
   function keyDown(event) {
     if (!frame) return;
@@ -160,9 +176,27 @@ function createPlate(view, kind) {
     draw(run, state, theme, shown) {
       const available = scroll.clientWidth;
       if (available === 0) return;
-      frame = { context, theme, shown, kind, run, pair: isPair(run.meta), ratio: window.devicePixelRatio || 1, available, cache: frame?.cache || {} };
+      frame = {
+        context,
+        theme,
+        shown,
+        kind,
+        run,
+        pair: isPair(run.meta),
+        ratio: window.devicePixelRatio || 1,
+        available,
+        cache: frame?.cache || {},
+      };
       legend.draw(theme, shown.limits[kind]);
-      canvas.setAttribute("aria-label", words.title + " of " + headName(shown.layer, shown.head) + ", " + shown.n + " tokens. Arrow keys move, Enter pins, Escape unpins.");
+      canvas.setAttribute(
+        "aria-label",
+        words.title +
+          " of " +
+          headName(shown.layer, shown.head) +
+          ", " +
+          shown.n +
+          " tokens. Arrow keys move, Enter pins, Escape unpins.",
+      );
       resize(state);
       paint();
     },

@@ -10,27 +10,39 @@ function snapCell(cell, ratio) {
   return device >= 1 && Math.floor(device) / device > 0.93 ? Math.floor(device) / ratio : cell;
 }
 
-/** The map as pixels. Where cells are smaller than two device pixels, each dot of two shows the largest entry under it. */
+/** For each of m × m dots the position of the largest entry under it, or -1. */
+function strongestPerDot(shown, values, m) {
+  const { n, positions } = shown;
+  const pick = new Int32Array(m * m).fill(-1);
+  const dots = Int32Array.from({ length: n }, (_, k) => Math.floor((k * m) / n));
+  for (let k = 0; k < positions.length; k++) {
+    const at = positions[k];
+    const dot = dots[Math.floor(at / n)] * m + dots[at % n];
+    if (pick[dot] < 0 || Math.abs(values[at]) > Math.abs(values[pick[dot]])) pick[dot] = at;
+  }
+  return pick;
+}
+
+/** The map as pixels; where cells are smaller than two device pixels, each dot shows the largest entry under it. */
 function matrixImage(frame, pixels) {
   const { shown, kind, theme, cache } = frame;
   const limit = shown.limits[kind];
   const m = pixels < 2 * shown.n ? Math.max(1, Math.floor(pixels / 2)) : shown.n;
   const fresh = cache.shown === shown && cache.limit === limit && cache.theme === theme && cache.m === m;
   if (fresh) return cache.image;
-  const pick = new Int32Array(m * m).fill(-1);
-  const values = shown[kind];
-  forShown(shown, shown.n, (at) => {
-    const i = Math.floor((Math.floor(at / shown.n) * m) / shown.n);
-    const j = Math.floor(((at % shown.n) * m) / shown.n);
-    const old = pick[i * m + j];
-    if (old < 0 || Math.abs(values[at]) > Math.abs(values[old])) pick[i * m + j] = at;
-  });
   const data = new ImageData(m, m);
-  for (let p = 0; p < m * m; p++) {
-    if (pick[p] < 0) continue;
-    const [table, offset] = colourAt(theme, kind, values[pick[p]], limit);
-    for (let c = 0; c < 3; c++) data.data[4 * p + c] = table[offset + c];
-    data.data[4 * p + 3] = 255;
+  const values = shown[kind];
+  const drawn = m < shown.n ? strongestPerDot(shown, values, m) : null;
+  const count = drawn ? drawn.length : shown.positions.length;
+  for (let k = 0; k < count; k++) {
+    const at = drawn ? drawn[k] : shown.positions[k];
+    if (at < 0) continue;
+    const [table, offset] = colourAt(theme, kind, values[at], limit);
+    const pixel = 4 * (drawn ? k : at);
+    data.data[pixel] = table[offset];
+    data.data[pixel + 1] = table[offset + 1];
+    data.data[pixel + 2] = table[offset + 2];
+    data.data[pixel + 3] = 255;
   }
   const image = document.createElement("canvas");
   image.width = image.height = m;
@@ -92,11 +104,18 @@ function fadeUnpinned(frame, geometry) {
   if (!pin) return;
   const { left, top, cell } = geometry;
   const [x, y, side] = [left - frame.scrollX, top - frame.scrollY, shown.n * cell];
-  const across = [[x, pin.column * cell], [x + (pin.column + 1) * cell, side - (pin.column + 1) * cell]];
-  const down = [[y, pin.row * cell], [y + (pin.row + 1) * cell, side - (pin.row + 1) * cell]];
+  const across = [
+    [x, pin.column * cell],
+    [x + (pin.column + 1) * cell, side - (pin.column + 1) * cell],
+  ];
+  const down = [
+    [y, pin.row * cell],
+    [y + (pin.row + 1) * cell, side - (pin.row + 1) * cell],
+  ];
   context.globalAlpha = 0.82;
   context.fillStyle = rgb(theme.surface, 0);
-  for (const [fromX, width] of across) for (const [fromY, height] of down) context.fillRect(fromX, fromY, width, height);
+  for (const [fromX, width] of across)
+    for (const [fromY, height] of down) context.fillRect(fromX, fromY, width, height);
   context.globalAlpha = 1;
 }
 
@@ -127,7 +146,12 @@ function drawAxis(frame, geometry, axis) {
   const measured = measureLabels(frame, fontSize, cap);
   const step = Math.ceil((fontSize + 1) / cell);
   const isRow = axis === "row";
-  const marked = new Set([hover, pin].filter(Boolean).map((mark) => mark[axis]).filter((k) => k !== null));
+  const marked = new Set(
+    [hover, pin]
+      .filter(Boolean)
+      .map((mark) => mark[axis])
+      .filter((k) => k !== null),
+  );
   const scrolled = isRow ? frame.scrollY : frame.scrollX;
   const room = isRow ? frame.height - top : frame.width - left;
   const from = Math.max(0, Math.floor(scrolled / cell));
@@ -173,7 +197,16 @@ const matrixPicture = {
     const fontSize = Math.min(12, Math.max(9, Math.floor(cell - 1)));
     const left = roomFor(fontSize);
     const content = left + shown.n * cell + EDGE;
-    return { cell, fontSize, cap, left, top: left, contentWidth: content, contentHeight: content, viewHeight: readable ? Math.min(content + 16, Math.max(available, 320)) : content };
+    return {
+      cell,
+      fontSize,
+      cap,
+      left,
+      top: left,
+      contentWidth: content,
+      contentHeight: content,
+      viewHeight: readable ? Math.min(content + 16, Math.max(available, 320)) : content,
+    };
   },
 
   paint(frame, geometry) {

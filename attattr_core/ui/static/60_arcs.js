@@ -10,10 +10,7 @@ function arcEntries(frame) {
   if (shown.arcs[kind]) return shown.arcs[kind];
   const values = shown[kind];
   const least = 0.01 * shown.largest[kind];
-  let entries = [];
-  forShown(shown, shown.n, (at) => {
-    if (values[at] !== 0 && Math.abs(values[at]) >= least) entries.push(at);
-  });
+  let entries = Array.from(shown.positions.filter((at) => values[at] !== 0 && Math.abs(values[at]) >= least));
   if (entries.length > MAX_ARCS) {
     const sizes = Float32Array.from(entries, (at) => Math.abs(values[at])).sort();
     const cut = sizes[sizes.length - MAX_ARCS];
@@ -64,8 +61,8 @@ function drawArcs(frame, geometry) {
   context.globalAlpha = 0.92;
   for (const at of entries) if (lit(at)) strokeOne(at);
   context.globalAlpha = 1;
-  const { hover } = frame;
-  if (hover && hover.row !== null && hover.column !== null) markArc(frame, geometry, hover);
+  const mark = frame.hover || frame.pin;
+  if (mark && mark.row !== null && mark.column !== null) markArc(frame, geometry, mark);
 }
 
 function markArc(frame, geometry, mark) {
@@ -86,7 +83,12 @@ function drawColumn(frame, geometry, axis) {
   const { cell, fontSize, cap, left, right, top } = geometry;
   const measured = measureLabels(frame, fontSize, cap);
   const step = Math.ceil((fontSize + 2) / cell);
-  const marked = new Set([hover, pin].filter(Boolean).map((mark) => mark[axis]).filter((k) => k !== null));
+  const marked = new Set(
+    [hover, pin]
+      .filter(Boolean)
+      .map((mark) => mark[axis])
+      .filter((k) => k !== null),
+  );
   const drawOne = (k, strong) => {
     const centre = top + (k + 0.5) * cell - frame.scrollY;
     if (centre < top || centre > frame.height + cell) return;
@@ -121,7 +123,17 @@ const arcsPicture = {
     const label = Math.ceil(measureLabels(frame, fontSize, cap).widest) + 10;
     const height = ARC_TOP + shown.n * cell + 4;
     const width = readable ? available - 14 : available;
-    return { cell, fontSize, cap, top: ARC_TOP, left: label, right: width - label, contentWidth: width, contentHeight: height, viewHeight: readable ? Math.min(height, Math.max(available, 360)) : height };
+    return {
+      cell,
+      fontSize,
+      cap,
+      top: ARC_TOP,
+      left: label,
+      right: width - label,
+      contentWidth: width,
+      contentHeight: height,
+      viewHeight: readable ? Math.min(height, Math.max(available, 360)) : height,
+    };
   },
 
   paint(frame, geometry) {

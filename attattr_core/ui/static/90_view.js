@@ -1,8 +1,17 @@
 // The view as a whole: state, messages from Python, redrawing. The state outlives runs and remounting of the tab.
 
 const INITIAL = {
-  layer: 0, head: null, chosen: false, picture: "matrix", flow: "all", specials: true, words: true,
-  scale: "map", size: "fit", lists: "map", pin: null,
+  layer: 0,
+  head: null,
+  chosen: false,
+  picture: "matrix",
+  flow: "all",
+  specials: true,
+  words: true,
+  scale: "map",
+  size: "fit",
+  lists: "map",
+  pin: null,
 };
 
 /** What is kept between mounts, one record for each component of the page. */
@@ -55,7 +64,8 @@ function createView(root) {
     },
 
     setHover(mark) {
-      const same = view.hover === mark || (view.hover && mark && view.hover.row === mark.row && view.hover.column === mark.column);
+      const same =
+        view.hover === mark || (view.hover && mark && view.hover.row === mark.row && view.hover.column === mark.column);
       if (same) return;
       view.hover = mark;
       view.invalidate("hover");
@@ -97,7 +107,14 @@ function createView(root) {
   const hoverLine = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "hover-line" });
   const plateRow = make("div", { class: "aa-plates" }, plates[0].node, plates[1].node);
   const mapNote = make("p", { class: "aa-map-note", role: "status", "data-testid": "map-note", hidden: true });
-  const maps = make("section", { class: "aa-panel aa-maps", "aria-label": "Maps" }, controls.node, make("div", { class: "aa-lines" }, selection, hoverLine), mapNote, plateRow);
+  const maps = make(
+    "section",
+    { class: "aa-panel aa-maps", "aria-label": "Maps" },
+    controls.node,
+    make("div", { class: "aa-lines" }, selection, hoverLine),
+    mapNote,
+    plateRow,
+  );
   const body = make("div", { class: "aa-body" }, grid.node, maps, lists.node);
   const message = make("p", { class: "aa-message", role: "status", "data-testid": "message" });
   root.replaceChildren(message, bar.node, body);
@@ -115,8 +132,8 @@ function createView(root) {
     if (has("grid", "theme")) grid.draw(run, kept.state, theme);
     if (has("maps", "theme")) drawMaps(run);
     else if (has("hover")) for (const plate of plates) plate.paint();
-    if (has("lists")) lists.draw(run, kept.state, shown);
     if (has("maps", "hover")) writeHover();
+    if (has("lists")) lists.draw(run, kept.state, shown);
     if (has("maps", "theme")) view.lastRedrawMs = performance.now() - started;
     dirty.clear();
   }
@@ -134,8 +151,14 @@ function createView(root) {
     const empty = shown && shown.n === 0;
     plateRow.hidden = !shown || empty;
     selection.textContent = headName(layer, head) + (head === null ? " (attention averaged, attribution summed)" : "");
-    const sparse = shown?.sparse ? "Long text: only the strongest entries of each head were sent; all others count as 0." : "";
-    mapNote.textContent = empty ? "No tokens are left to show; switch the special tokens on." : shown ? sparse : mapProblem(run);
+    const sparse = shown?.sparse
+      ? "Long text: only the strongest entries of each head were sent; all others count as 0."
+      : "";
+    mapNote.textContent = empty
+      ? "No tokens are left to show; switch the special tokens on."
+      : shown
+        ? sparse
+        : mapProblem(run);
     mapNote.hidden = !mapNote.textContent;
     for (const plate of plates) {
       if (shown && !empty) plate.draw(run, kept.state, theme, shown);
@@ -144,7 +167,8 @@ function createView(root) {
   }
 
   function writeHover() {
-    const parts = shown && shown.n ? hoverParts(shown, view.hover, view.shownPin(), effectiveFlow(view.run, kept.state)) : [""];
+    const parts =
+      shown && shown.n ? hoverParts(shown, view.hover, view.shownPin(), effectiveFlow(view.run, kept.state)) : [""];
     hoverLine.replaceChildren(...parts);
   }
 
@@ -154,7 +178,7 @@ function createView(root) {
     message.classList.toggle("aa-error", Boolean(isError));
   }
 
-  /** Chooses a head for the reader until he has chosen one himself; once while running, and again when done. */
+  /** Selects the strongest head of a new text, while running and again when done, unless the user has chosen one. */
   function autoSelect(run, isNew) {
     const { state } = kept;
     const { n_layers: nLayers, n_heads: nHeads, status } = run.meta;
@@ -195,8 +219,9 @@ function createView(root) {
   }
 
   function startRun(meta) {
-    const sameText = kept.run && kept.run.meta.tokens.join("\n") === meta.tokens.join("\n");
-    if (!sameText) kept.state.pin = null;
+    const old = kept.run?.meta;
+    const same = old && old.model === meta.model && JSON.stringify(old.tokens) === JSON.stringify(meta.tokens);
+    if (!same) Object.assign(kept.state, { pin: null, chosen: false });
     kept.run = createRun(meta);
     view.hover = null;
   }
@@ -226,8 +251,14 @@ function createView(root) {
 
   function watchSurroundings() {
     const themes = new MutationObserver(() => (root.isConnected ? restyle() : themes.disconnect()));
-    for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true, attributeFilter: ["class"] });
-    new ResizeObserver(() => view.invalidate("bar", "controls", "grid", "maps", "lists")).observe(root);
+    for (const node of [document.body, document.documentElement])
+      themes.observe(node, { attributes: true, attributeFilter: ["class"] });
+    let width = 0;
+    new ResizeObserver(() => {
+      if (root.clientWidth === width) return;
+      width = root.clientWidth;
+      view.invalidate("bar", "controls", "grid", "maps", "lists");
+    }).observe(root);
     document.fonts?.ready.then(() => view.invalidate("maps"));
   }
 
@@ -240,77 +271,3 @@ function createView(root) {
   exposeForTests(root, view, () => shown);
   return { receive, fail };
 }
-
-/** The line that puts what is pointed at into words. */
-function hoverParts(shown, hover, pin, flow) {
-  const mark = hover || pin;
-  if (!mark) return [make("span", { class: "aa-quiet", text: "Point at a cell to read its values; click to pin it." })];
-  const prefix = (hover ? "" : "pinned · ") + headName(shown.layer, shown.head) + " · ";
-  const { n, groups, attention, attribution } = shown;
-  const number = (text) => make("span", { class: "aa-number", text });
-  if (mark.row === null || mark.column === null) return [prefix, ...labelParts(shown, mark, number)];
-  const at = mark.row * n + mark.column;
-  const start = [prefix, tokenNode(groups.labels[mark.row]), " receives from ", tokenNode(groups.labels[mark.column]), ": "];
-  if (!shown.rows[mark.row] || !shown.columns[mark.column]) return [...start, "not part of " + flow];
-  return [...start, "attention ", number(formatAttention(attention[at])), ", attribution ", number(formatAttribution(attribution[at]))];
-}
-
-/** For a token's label: its strongest partner in each map. */
-function labelParts(shown, mark, number) {
-  const { n, groups } = shown;
-  const isRow = mark.row !== null;
-  const best = (values) => {
-    let most = -1;
-    forShown(shown, n, (at) => {
-      const own = isRow ? Math.floor(at / n) === mark.row : at % n === mark.column;
-      if (own && (most < 0 || Math.abs(values[at]) > Math.abs(values[most]))) most = at;
-    });
-    return most;
-  };
-  const [attended, decisive] = [best(shown.attention), best(shown.attribution)];
-  const token = tokenNode(groups.labels[isRow ? mark.row : mark.column]);
-  if (attended < 0) return [token, ": not part of this flow"];
-  const partner = (at) => tokenNode(groups.labels[isRow ? at % n : Math.floor(at / n)]);
-  return [token, isRow ? " receives most from " : " sends most to ", partner(attended), " (attention ", number(formatAttention(shown.attention[attended])), ") and ",
-    partner(decisive), " (attribution ", number(formatAttribution(shown.attribution[decisive])), ")"];
-}
-
-/** A read-only window for tests: what is on the screen, as numbers. */
-function exposeForTests(root, view, current) {
-  const matrix = (shown, values) => Array.from({ length: shown.n }, (_, i) =>
-    Array.from({ length: shown.n }, (_, j) => (shown.rows[i] && shown.columns[j] ? values[i * shown.n + j] : null)));
-  root.attattr = Object.freeze({
-    get state() {
-      return structuredClone(view.state);
-    },
-    get lastRedrawMs() {
-      return view.lastRedrawMs;
-    },
-    get layers() {
-      return view.run ? [...view.run.layers.keys()].sort((a, b) => a - b) : [];
-    },
-    shown() {
-      const shown = current();
-      if (!shown) return null;
-      const { layer, head, limits } = shown;
-      return { layer, head, limits, tokens: [...shown.groups.labels], attention: matrix(shown, shown.attention), attribution: matrix(shown, shown.attribution) };
-    },
-    lists() {
-      return structuredClone(view.state.lists === "all" ? scanLayers(view.run, view.state, false).lists : listsOfMap(current()));
-    },
-  });
-}
-
-const attattrRoot = element.querySelector(".aa-view");
-const attattrView = createView(attattrRoot);
-
-function showValue() {
-  try {
-    attattrView.receive(props.value);
-  } catch (error) {
-    attattrView.fail(error);
-  }
-}
-
-watch("value", showValue);
-showValue();

@@ -1,0 +1,42 @@
+"""Which checkpoints there are and what their configurations say, without loading weights (or torch)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attattr_core.errors import UserError
+
+EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
+EMBEDDED = {"sst2": "sentiment of a sentence", "snli": "entailment between two sentences"}
+_MAX_CONFIG_BYTES = 1 << 20
+
+
+def find_folder(name: str) -> Path:
+    """Finds the folder of an embedded checkpoint; any other name is a folder itself."""
+    return EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)
+
+
+def read_labels(name_or_folder: str | Path) -> tuple[str, ...]:
+    """Reads the label names of an embedded checkpoint or a folder without loading weights, by class index.
+
+    Raises:
+        UserError: When its ``config.json`` is missing or damaged.
+    """
+    names = read_json(find_folder(str(name_or_folder)) / "config.json").get("id2label", {})
+    return tuple(str(names[index]) for index in sorted(names, key=int))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a configuration file, which is not trusted.
+
+    Raises:
+        UserError: When it is missing, longer than 1 MiB, or not a JSON object.
+    """
+    try:
+        with path.open("rb") as file:
+            content = json.loads(file.read(_MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path.parent.name}/{path.name} is missing or is not JSON: is this a checkpoint?") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path.parent.name}/{path.name} is not a JSON object: is this a checkpoint?")
+    return content

@@ -1,0 +1,1 @@
+from serving import app_url as app_url

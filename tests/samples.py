@@ -1,0 +1,36 @@
+"""Results drawn at random, for tests that need no model."""
+
+import numpy as np
+
+from attattr_core import Attribution, Settings
+
+
+def make_attribution(n_layers: int = 2, n_heads: int = 3, unfinished: int | None = None) -> Attribution:
+    """A pair of five pieces and three special tokens, with awkward characters, drawn at random."""
+    tokens = ("[CLS]", "play", "##ing", "<b>", "[SEP]", "🙂", "שלום", "[SEP]")
+    generator = np.random.default_rng(0)
+    attention = generator.dirichlet(np.ones(8), (n_layers, n_heads, 8)).astype(np.float32)
+    attribution = (attention * generator.normal(size=attention.shape)).astype(np.float32)
+    delta = generator.normal(size=n_layers) * 1e-4
+    if unfinished is not None:
+        attribution[unfinished], delta[unfinished] = np.nan, np.nan
+    return Attribution(
+        attention=attention,
+        attribution=attribution,
+        tokens=tokens,
+        sentences=(-1, 0, 0, 0, -1, 1, 1, -1),
+        words=(-1, 0, 0, 1, -1, 2, 3, -1),
+        word_labels=("playing", "<b>", "🙂", "שלום"),
+        texts=("playing <b>", "🙂 שלום"),
+        labels=("no", "yes"),
+        probabilities=np.array([0.25, 0.75]),
+        target=1,
+        output=0.75,
+        baseline_output=np.where(np.isnan(delta), np.nan, 0.5),
+        convergence_delta=delta,
+        n_nodes=np.where(np.isnan(delta), 0, 4),
+        model="sst2",
+        revision="abc",
+        settings=Settings(function="logit", n_steps=4),
+        notice="cut",
+    )

@@ -1,0 +1,160 @@
+"""Tiny random sequence classifiers of every family, with a tokenizer built on the spot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch.overrides import TorchFunctionMode
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+
+from attattr_core import Checkpoint
+from attattr_core.families import FAMILIES
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(len(SPECIALS))
+WORDS = """the a film is not very good bad dull warm and but two men are play ##ing ##ed sleep music in park
+    nobody every ##one on stage . , ! ? ' - < > / $ { }""".split()
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+VOCABULARY = (*SPECIALS, *WORDS, *LETTERS, *("##" + letter for letter in LETTERS))
+WITH_TOKEN_TYPES = {"bert", "electra", "ernie", "layoutlm", "mobilebert", "albert", "nomic_bert"}
+MAX_LENGTH = 64
+
+
+def build_tokenizer(*, token_types: bool = True, pad_token: bool = True) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer that writes [CLS] A [SEP] or [CLS] A [SEP] B [SEP]."""
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(VOCABULARY))}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=MAX_LENGTH,
+        model_input_names=["input_ids", *["token_type_ids"] * token_types, "attention_mask"],
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        **({"pad_token": "[PAD]"} if pad_token else {}),
+    )
+
+
+_COMMON = {"vocab_size": len(set(VOCABULARY)), "pad_token_id": PAD, "bos_token_id": CLS, "eos_token_id": SEP}
+_BERT_LIKE = {
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": MAX_LENGTH + 2,
+}
+_GROUPED = {**_BERT_LIKE, "num_key_value_heads": 2, "head_dim": 8}
+_MODERN = {
+    **_BERT_LIKE,
+    "local_attention": 6,
+    "global_attn_every_n_layers": 2,
+    "cls_token_id": CLS,
+    "sep_token_id": SEP,
+}
+_GPT2 = {"n_embd": 24, "n_layer": 3, "n_head": 4, "n_positions": MAX_LENGTH}
+_BART = {
+    "d_model": 24,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 40,
+    "decoder_ffn_dim": 40,
+    "max_position_embeddings": MAX_LENGTH,
+}
+_T5 = {
+    "d_model": 24,
+    "d_kv": 8,
+    "d_ff": 40,
+    "num_layers": 3,
+    "num_decoder_layers": 2,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 8,
+    "decoder_start_token_id": PAD,
+}
+
+# Where a family's configuration has other names, or more to say, than BERT's.
+OPTIONS: dict[str, dict] = {
+    "electra": {**_BERT_LIKE, "embedding_size": 16, "num_attention_heads": 3},
+    "esm": {**_BERT_LIKE, "mask_token_id": MASK, "token_dropout": True, "position_embedding_type": "rotary"},
+    "mobilebert": {
+        **_BERT_LIKE,
+        "embedding_size": 16,
+        "intra_bottleneck_size": 12,
+        "num_attention_heads": 3,
+        "num_feedforward_networks": 2,
+    },
+    "distilbert": {
+        "dim": 24,
+        "hidden_dim": 40,
+        "n_layers": 4,
+        "n_heads": 3,
+        "max_position_embeddings": MAX_LENGTH,
+    },
+    "albert": {**_BERT_LIKE, "embedding_size": 16, "num_hidden_groups": 2, "num_hidden_layers": 4, "inner_group_num": 1},
+    **dict.fromkeys(("modernbert", "modernbert-decoder"), _MODERN),
+    "eurobert": {**_GROUPED, "mask_token_id": MASK},
+    **dict.fromkeys(("gpt2", "gpt_bigcode"), _GPT2),
+    "gpt_neox": {**_BERT_LIKE, "num_attention_heads": 3},
+    "opt": {**{k: v for k, v in _BERT_LIKE.items() if k != "intermediate_size"}, "ffn_dim": 40, "word_embed_proj_dim": 16},
+    "phi": {**_BERT_LIKE, "num_attention_heads": 3, "partial_rotary_factor": 0.5},
+    "phi3": {**_BERT_LIKE, "num_key_value_heads": 2},
+    **dict.fromkeys(("llama", "qwen3", "gemma"), _GROUPED),
+    **dict.fromkeys(("qwen2", "olmo", "smollm3", "stablelm", "starcoder2"), {**_BERT_LIKE, "num_key_value_heads": 2}),
+    "mistral": {**_GROUPED, "sliding_window": 5},
+    **dict.fromkeys(("bart", "mbart"), _BART),
+    **dict.fromkeys(("t5", "mt5", "umt5"), _T5),
+}
+
+SIZES = {"mobilebert": 0.12}  # it has no normalisation that would keep states small
+
+
+def build_model(family: str, *, n_labels: int = 3, dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    """A random classifier under transformers' own eager attention; the same every time."""
+    options = {**_COMMON, "num_labels": n_labels, **OPTIONS.get(family, _BERT_LIKE)}
+    config = AutoConfig.for_model(family, **options)
+    torch.manual_seed(crc32(family.encode()))
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Large enough that attention is far from uniform and matters for the output, yet the path is smooth.
+            size = 0.1 if parameter.ndim == 1 else 1.0 if "embed" in name else SIZES.get(family, 0.25)
+            parameter += torch.randn_like(parameter) * size
+    return model.to(dtype).eval()
+
+
+def build_checkpoint(
+    family: str = "bert", *, n_labels: int = 3, dtype: torch.dtype = torch.float64, pad_token: bool = True
+) -> Checkpoint:
+    """A random classifier with its tokenizer."""
+    tokenizer = build_tokenizer(token_types=family in WITH_TOKEN_TYPES, pad_token=pad_token)
+    return Checkpoint.from_model(build_model(family, n_labels=n_labels, dtype=dtype), tokenizer, name=family)
+
+
+class _InDouble(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        args = tuple(torch.float64 if value is torch.float32 else value for value in args)
+        if kwargs.get("dtype") is torch.float32:
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def in_double() -> Iterator[None]:
+    """Keeps float64 models in float64 where transformers goes through float32 (softmax, RMS norms)."""
+    with _InDouble():
+        yield
+
+
+ALL_FAMILIES = tuple(FAMILIES)
