@@ -30,7 +30,13 @@ def build_app() -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=2, min_width=260):
                 model = gr.Dropdown(_list_models(), value=first_model, label="Checkpoint", elem_id="model")
-                target = gr.Dropdown(_list_targets(first_model), value=PREDICTED, label="Explain", elem_id="target")
+                target = gr.Dropdown(
+                    _list_targets(first_model),
+                    value=PREDICTED,
+                    label="Explain",
+                    allow_custom_value=True,  # a client that never chose a model may name any of its labels
+                    elem_id="target",
+                )
             with gr.Column(scale=5, min_width=320):
                 text = gr.Textbox(first_text, label="Sentence A", lines=1, max_lines=6, elem_id="text")
                 pair = gr.Textbox(first_pair, label="Sentence B (for pairs)", lines=1, max_lines=6, elem_id="pair")

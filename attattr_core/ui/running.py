@@ -95,6 +95,8 @@ def find_first_session() -> Session | None:
 def _read_settings(
     function: str, baseline: str, precision: str, tolerance: float, n_steps: float, rule: str
 ) -> Settings:
+    if precision not in (TOLERANCE, FIXED):
+        raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
     if precision == FIXED:
         return Settings(function, baseline, rule, _read_number("number of nodes", n_steps, int))
     return Settings(function, baseline, rule, tolerance=_read_number("tolerance", tolerance, float))

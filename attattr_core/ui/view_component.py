@@ -23,8 +23,8 @@ def read_script(folder: Path = STATIC) -> str:
 def heatmap_view(value: str = "") -> gr.HTML:
     """Builds the view of attention and attribution maps.
 
-    A factory rather than a subclass, because Gradio writes a stub file beside the source of every subclass. The template is
-    constant: text of users arrives in ``value`` and reaches the page only as text.
+    A factory rather than a subclass, because Gradio writes a stub beside the source of every subclass. The template
+    is constant: text of users arrives in ``value`` and reaches the page only as text.
 
     Args:
         value: A message as a JSON string, or "" when there is no result yet.

@@ -1,14 +1,14 @@
 """A real Chromium: every request that leaves this machine and every error in the page fails the test."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from serving import app_url as app_url
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from tests.browser.chromium import ARGUMENTS, find_chromium
+
 _LOCAL = ("127.0.0.1", "localhost", "")
 
 
@@ -20,16 +20,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
-    if CHROMIUM is None:
+    chromium = find_chromium()
+    if chromium is None:
         if os.environ.get("ATTATTR_REQUIRE_BROWSER"):
             pytest.fail("Chromium is required here but not installed.")
         pytest.skip("no Chromium is installed: the browser tests need Debian's package 'chromium'")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
         started.close()
 

@@ -110,3 +110,8 @@ function checkbox(name, text, hint, choose) {
     },
   };
 }
+
+function whenIdle(task) {
+  if (window.requestIdleCallback) window.requestIdleCallback(task, { timeout: 2000 });
+  else setTimeout(task, 100);
+}

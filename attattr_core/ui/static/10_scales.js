@@ -7,9 +7,9 @@ const RAMPS = {
     positive: ["#fde3c0", "#f8b766", "#dd7716", "#8f3f04"],
   },
   dark: {
-    attention: ["#142c47", "#1d4f80", "#3a86c8", "#85bff0", "#e2f1ff"],
-    negative: ["#14304f", "#1f5c97", "#4a9be0", "#b5dbff"],
-    positive: ["#3d2509", "#83480d", "#e08a2b", "#ffd9a8"],
+    attention: ["#1c3d61", "#25619c", "#4495d6", "#8cc5f3", "#e6f3ff"],
+    negative: ["#1c446f", "#2a72b8", "#5aa9ea", "#c2e1ff"],
+    positive: ["#5c3712", "#a35c14", "#e8933a", "#ffdcae"],
   },
 };
 

@@ -1,23 +1,21 @@
-// From decoded layers to what is shown: heads summed, pieces merged, special tokens hidden, flow filtered; and lists.
-
-const LIST_LENGTH = 6;
+// From decoded layers to what is shown: heads summed, pieces merged, special tokens hidden, flow filtered.
 
 /** Which row and column each token goes to: of[t] is -1 for hidden tokens. */
 function groupTokens(meta, mergeWords, showSpecials) {
   const groups = { of: new Int32Array(meta.tokens.length).fill(-1), labels: [], sentences: [], sizes: [], first: [] };
-  const byWord = new Map();
+  let open = -1; // the word that the piece before belongs to
   meta.tokens.forEach((text, t) => {
     const word = meta.words[t];
     const special = meta.sentences[t] < 0;
     if (special && !showSpecials) return;
     const merged = mergeWords && !special && word >= 0;
-    if (merged && byWord.has(word)) {
-      groups.of[t] = byWord.get(word);
+    if (merged && word === open) {
+      groups.of[t] = groups.labels.length - 1;
       groups.sizes[groups.of[t]] += 1;
       return;
     }
     groups.of[t] = groups.labels.length;
-    if (merged) byWord.set(word, groups.of[t]);
+    open = merged ? word : -1;
     groups.labels.push(String(merged ? (meta.word_labels[word] ?? text) : text));
     groups.sentences.push(meta.sentences[t]);
     groups.sizes.push(1);
@@ -125,48 +123,6 @@ function largestOf(values, positions) {
   return largest;
 }
 
-function comesFirst(a, b) {
-  return a.rank - b.rank || b.layer - a.layer || (b.head ?? -1) - (a.head ?? -1) || b.at - a.at;
-}
-
-/** Keeps the highest-ranked entries in order, equal ones by layer, head and position; returns the rank to beat. */
-function keepBest(list, entry) {
-  list.push(entry);
-  list.sort((a, b) => comesFirst(b, a));
-  if (list.length > LIST_LENGTH) list.pop();
-  return rankToBeat(list);
-}
-
-function rankToBeat(list) {
-  return list.length === LIST_LENGTH ? list[LIST_LENGTH - 1].rank : 0;
-}
-
-/** Adds a map's entries to the three lists: much attended but irrelevant, little attended but decisive, strongest. */
-function collectEntries(lists, maps, positions, n, layer, head) {
-  const { attention, attribution } = maps;
-  const largest = largestOf(attribution, positions);
-  const [much, little, irrelevant, decisive] = [2 / n, 1 / n, 0.01 * largest, 0.1 * largest];
-  const beat = { irrelevant: 0, decisive: 0, strongest: 0 };
-  for (const name of Object.keys(beat)) beat[name] = rankToBeat(lists[name]);
-  const keep = (name, rank, at) => {
-    const entry = { rank, layer, head, at, row: Math.floor(at / n), column: at % n };
-    beat[name] = keepBest(lists[name], { ...entry, attention: attention[at], attribution: attribution[at] });
-  };
-  for (let k = 0; k < positions.length; k++) {
-    const at = positions[k];
-    const size = Math.abs(attribution[at]);
-    const share = attention[at];
-    if (size <= irrelevant && share >= much && share >= beat.irrelevant) keep("irrelevant", share, at);
-    if (size >= decisive && share <= little && size >= beat.decisive && size > 0) keep("decisive", size, at);
-    if (size >= beat.strongest && size > 0) keep("strongest", size, at);
-  }
-  return largest;
-}
-
-function emptyLists() {
-  return { irrelevant: [], decisive: [], strongest: [] };
-}
-
 function remember(run, key, compute) {
   if (!run.cache.has(key)) {
     if (run.cache.size > 24) run.cache.clear();
@@ -190,48 +146,6 @@ function groupsFor(run, state) {
   );
 }
 
-/** Adds one head's attribution to the sum over heads of its layer. */
-function addToSum(sums, values, positions) {
-  for (let k = 0; k < positions.length; k++) sums[positions[k]] += values[positions[k]];
-}
-
-/** One pass over the heads of a layer: the largest |attribution| of a head and of their sum, and the lists. */
-function scanLayer(run, state, layer) {
-  const groups = groupsFor(run, state);
-  const { n } = groups;
-  const sides = flowSides(groups, effectiveFlow(run, state));
-  const buffers = createBuffers(n, isSparse(run, layer));
-  const all = buffers.touched ? null : shownPositions(sides, n);
-  const isShown = (at) => sides.rows[Math.floor(at / n)] && sides.columns[at % n];
-  const sums = new Float32Array(n * n);
-  const result = { single: 0, summed: 0, lists: emptyLists() };
-  let touched = all || [];
-  for (let head = 0; head < run.meta.n_heads; head++) {
-    const maps = reduceLayer(run, layer, head, groups, buffers);
-    const positions = all || maps.touched.filter(isShown);
-    result.single = Math.max(result.single, collectEntries(result.lists, maps, positions, n, layer, head));
-    addToSum(sums, maps.attribution, positions);
-    if (!all) touched = touched.concat(positions);
-  }
-  result.summed = largestOf(sums, touched);
-  return result;
-}
-
-/** The same over all finished layers; each layer is scanned once for each choice of settings. */
-function scanLayers(run, state) {
-  const result = { single: 0, summed: 0, lists: emptyLists() };
-  for (const layer of run.layers.keys()) {
-    const key = layer + "|" + settingsKey(run, state);
-    if (!run.scans.has(key)) run.scans.set(key, scanLayer(run, state, layer));
-    const scan = run.scans.get(key);
-    result.single = Math.max(result.single, scan.single);
-    result.summed = Math.max(result.summed, scan.summed);
-    for (const [name, list] of Object.entries(result.lists))
-      for (const entry of scan.lists[name]) keepBest(list, entry);
-  }
-  return result;
-}
-
 function isSparse(run, layer) {
   return Boolean(run.layers.get(layer).attention.index);
 }
@@ -250,16 +164,7 @@ function shownMaps(run, state) {
     return { attention, attribution, ...sides, positions, groups, n: groups.n, layer, head, largest, sparse };
   });
   if (state.scale === "common") {
-    shown.limits = { attention: 1, attribution: scanLayers(run, state)[head === null ? "summed" : "single"] };
+    shown.limits = { attention: 1, attribution: commonLimit(run, head === null) };
   } else shown.limits = shown.largest;
   return shown;
-}
-
-/** The lists of the map shown. */
-function listsOfMap(shown) {
-  if (!shown.lists) {
-    shown.lists = emptyLists();
-    collectEntries(shown.lists, shown, shown.positions, shown.n, shown.layer, shown.head);
-  }
-  return shown.lists;
 }

@@ -62,11 +62,12 @@ function drawLabel(frame, measured, index, fontSize, align, strong) {
   context.fillText(measured.texts[index], 0, 0.5, width + 1);
   if (!pair || sentence < 0) return;
   context.strokeStyle = sentence === 0 ? theme.senderA : theme.senderB;
-  context.lineWidth = 1.5;
+  const below = fontSize / 2 + (fontSize > 10 ? 1.25 : 0.5);
+  context.lineWidth = fontSize > 10 ? 1.5 : 1;
   context.setLineDash(sentence === 0 ? [] : [3, 2]);
   context.beginPath();
-  context.moveTo(start, fontSize / 2 + 1.25);
-  context.lineTo(start + width, fontSize / 2 + 1.25);
+  context.moveTo(start, below);
+  context.lineTo(start + width, below);
   context.stroke();
   context.setLineDash([]);
 }

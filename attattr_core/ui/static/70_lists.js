@@ -84,7 +84,7 @@ function createLists(view) {
     draw(run, state, shown) {
       reach.show(state.lists);
       const all = state.lists === "all";
-      const lists = all ? scanLayers(run, state).lists : shown ? listsOfMap(shown) : emptyLists();
+      const lists = all ? listsOfAll(run, state) : shown ? listsOfMap(shown) : emptyLists();
       const groups = groupsFor(run, state);
       const key = make(
         "div",

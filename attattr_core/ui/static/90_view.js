@@ -1,27 +1,4 @@
-// The view as a whole: state, messages from Python, redrawing. The state outlives runs and remounting of the tab.
-
-const INITIAL = {
-  layer: 0,
-  head: null,
-  chosen: false,
-  picture: "matrix",
-  flow: "all",
-  specials: true,
-  words: true,
-  scale: "map",
-  size: "fit",
-  lists: "map",
-  pin: null,
-};
-
-/** What is kept between mounts, one record for each component of the page. */
-function keptRecord() {
-  const owner = element.parentElement?.closest("[id]");
-  const key = owner ? owner.id : "view";
-  window.__attattr ||= {};
-  window.__attattr[key] ||= { state: { ...INITIAL }, run: null };
-  return window.__attattr[key];
-}
+// The view as a whole: its parts, messages from Python, redrawing.
 
 function createView(root) {
   const kept = keptRecord();
@@ -242,7 +219,13 @@ function createView(root) {
     if (run !== view.run) return;
     const affected = layer === kept.state.layer || kept.state.scale === "common";
     view.invalidate(...(affected ? ["maps", "lists"] : kept.state.lists === "all" ? ["lists"] : []));
+    whenIdle(() => scanAhead(run));
   };
+
+  // One layer at a time while the page is idle, so that "all heads" answers at once.
+  function scanAhead(run) {
+    if (run === view.run && scanNext(run, kept.state)) whenIdle(() => scanAhead(run));
+  }
 
   function restyle() {
     theme = null;

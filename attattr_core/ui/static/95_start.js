@@ -30,9 +30,7 @@ function exposeForTests(root, view, current) {
       };
     },
     lists() {
-      return structuredClone(
-        view.state.lists === "all" ? scanLayers(view.run, view.state).lists : listsOfMap(current()),
-      );
+      return structuredClone(view.state.lists === "all" ? listsOfAll(view.run, view.state) : listsOfMap(current()));
     },
   });
 }

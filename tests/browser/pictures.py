@@ -1,0 +1,42 @@
+"""Makes the README's pictures with the real app: ``python -m tests.browser.pictures assets/pictures``."""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from app import launch
+from attattr_core.ui import build_app
+from tests.browser.chromium import ARGUMENTS, find_chromium
+
+LIST_READY = "document.querySelector('.aa-view')?.attattr?.shown()"
+
+
+def main(folder: Path) -> None:
+    """Takes the pictures into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _, url, _ = launch(build_app(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        open_page(page, f"{url}?__theme=light")
+        page.screenshot(path=folder / "light.png")
+        open_page(page, f"{url}?__theme=dark")
+        page.get_by_text("contradiction", exact=True).first.click()
+        page.wait_for_function(f"{LIST_READY}?.tokens.includes('asleep')")
+        page.get_by_test_id("picture-arcs").check(force=True)
+        page.get_by_test_id("progress").wait_for(state="hidden")
+        page.wait_for_timeout(1500)
+        page.screenshot(path=folder / "dark.png")
+        browser.close()
+
+
+def open_page(page: Page, url: str) -> None:
+    """Opens the app and waits until its result is drawn."""
+    page.goto(url)
+    page.wait_for_function(LIST_READY, timeout=60_000)
+    page.wait_for_timeout(1500)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
