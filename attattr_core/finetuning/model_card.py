@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from attattr_core.evaluation import Evaluation, compute_wilson_interval
+from attattr_core.finetuning.evaluation import Evaluation, compute_wilson_interval
 
 RECORD_FILE = "training.json"
 
@@ -95,9 +95,10 @@ def _render_front_matter(record: dict[str, Any], facts: dict[str, Any], last: di
 
 def _render_summary(stages: list[dict[str, Any]], last: dict[str, Any]) -> str:
     labels = ", ".join(f"{index} {label}" for index, label in enumerate(last["settings"]["labels"]))
-    kind = "A LoRA adapter for" if last["settings"]["method"] == "lora" else "A fine-tuned copy of"
-    chain = f" The last of {len(stages)} stages that began with `{stages[0]['base']}`." if len(stages) > 1 else ""
-    return f"{kind} `{last['base']}`. Classes: {labels}.{chain}"
+    is_adapter = last["settings"]["method"] == "lora"
+    what = f"A LoRA adapter for `{last['base']}`, fine-tuned" if is_adapter else "Fine-tuned"
+    chain = f" in {len(stages)} stages" if len(stages) > 1 else ""
+    return f"{what} from `{stages[0]['base']}`{chain}. Classes: {labels}."
 
 
 def _render_figures(evaluations: list[dict[str, Any]]) -> str:
@@ -120,7 +121,8 @@ def _render_figure(name: str, file: str, n_correct: int, n: int) -> str:
 
 
 def _render_stage(number: int, stage: dict[str, Any]) -> str:
-    data, settings = stage["data"], stage["settings"]
+    data, is_adapter = stage["data"], stage["settings"]["method"] == "lora"
+    settings = {name: value for name, value in stage["settings"].items() if is_adapter or not name.startswith("lora")}
     losses = ", ".join(f"{loss:.3f} at {epoch:.2f}" for epoch, loss in _thin(stage["losses"], 12))
     epochs = "; ".join(f"{row['name']} {row['accuracy']:.1%} after epoch {row['epoch']:g}" for row in stage["epochs"])
     lines = [

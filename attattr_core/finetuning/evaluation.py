@@ -65,7 +65,7 @@ def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
     """Load a folder that fine-tuning wrote, in float32 on the CPU, an adapter merged into its base.
 
     Args:
-        folder: A full checkpoint or an adapter; an adapter's relative base is looked for from the current folder.
+        folder: A full checkpoint or an adapter; an adapter's base is a Hub id, a path, or lies beside it.
 
     Returns:
         The model in evaluation mode and its tokenizer.
@@ -84,7 +84,9 @@ def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
             return AutoModelForSequenceClassification.from_pretrained(folder, **settings).eval(), tokenizer
         from peft import PeftConfig, PeftModel
 
-        base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+        base = str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+        beside = folder.parent / Path(base).name
+        base = str(beside) if beside.is_dir() and not Path(base).is_dir() else base
         config = AutoConfig.from_pretrained(folder)
         model = AutoModelForSequenceClassification.from_pretrained(
             base, config=config, ignore_mismatched_sizes=True, **settings
