@@ -1,12 +1,20 @@
 """Find, vet and load a fine-tuned sequence classifier."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
 
 from attattr_core.catalog import EMBEDDED, find_folder, read_json
 from attattr_core.errors import UserError
@@ -103,6 +111,12 @@ def load_checkpoint(name_or_folder: str | Path, *, device: str | torch.device | 
     )
 
 
+def silence_loading() -> None:
+    """Turns off transformers' own progress bars and reports, for programs that show their own."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
 def _load_model(folder: Path, **options: Any) -> PreTrainedModel:
     config = read_json(folder / "config.json")
     find_family(str(config.get("model_type")))
@@ -143,18 +157,18 @@ def _load_adapted(folder: Path) -> PreTrainedModel:
         raise UserError(
             f"The adapter {folder.name!r} is for {adapter.get('task_type')!r}: choose one for classification (SEQ_CLS)."
         )
-    labels = {int(index): str(label) for index, label in read_json(folder / "config.json").get("id2label", {}).items()}
     named = Path(str(adapter.get("base_model_name_or_path")))
     base = next((path for path in (folder.parent / named.name, named) if path.is_dir()), None)
     if base is None:
         raise UserError(f"The base {str(named)!r} of the adapter {folder.name!r} is missing: put its folder beside it.")
-    model = _load_model(base, num_labels=len(labels), ignore_mismatched_sizes=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    model = _load_model(base, config=config, ignore_mismatched_sizes=True)
     try:
-        model = PeftModel.from_pretrained(model, folder, local_files_only=True).merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, nothing a user can change
+            model = PeftModel.from_pretrained(model, folder, local_files_only=True).merge_and_unload()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"The adapter {folder.name!r} could not be merged: {str(error).splitlines()[0]}") from error
-    model.config.id2label = labels
-    model.config.label2id = {label: index for index, label in labels.items()}
     return model
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from attattr_core.errors import UserError
 from attattr_core.families import find_family
 
 SPECIAL = -1
-_NO_LIMIT = 1 << 20
+MAX_TOKENS = 512  # maps grow with the square: at this length those of a 12-layer model already fill 0.3 GB
+_TOKENIZING = Lock()  # a tokenizer keeps its truncation as state that all threads share
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,13 @@ class Encoded:
 
 
 def find_max_length(checkpoint: Checkpoint) -> int:
-    """Finds how many tokens the model takes, special tokens included."""
+    """Finds how many tokens are attributed at most: what the model takes, up to `MAX_TOKENS`, special ones included."""
     config, limits = checkpoint.model.config, [checkpoint.tokenizer.model_max_length]
     positions = getattr(config, "max_position_embeddings", None)
     if positions:
         reserved = (config.pad_token_id or 0) + 1 if find_family(config.model_type).reserved_positions else 0
         limits.append(positions - reserved)
-    return min(limit for limit in (*limits, _NO_LIMIT))
+    return min(*limits, MAX_TOKENS)
 
 
 def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> Encoded:
@@ -63,11 +65,12 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
     if not text.strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
     max_length = find_max_length(checkpoint)
-    whole = checkpoint.tokenizer(*texts, verbose=False)
-    n_tokens = len(whole["input_ids"])
-    kept = whole
-    if n_tokens > max_length:
-        kept = checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length)
+    with _TOKENIZING:
+        whole = checkpoint.tokenizer(*texts, verbose=False)
+        n_tokens = len(whole["input_ids"])
+        kept = whole
+        if n_tokens > max_length:
+            kept = checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length)
     spans = _read_spans(checkpoint, kept, texts)
     words, word_labels = _number_words(spans, texts)
     return Encoded(
@@ -83,8 +86,9 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
 def collate(checkpoint: Checkpoint, examples: Sequence[Encoded]) -> dict[str, Tensor]:
     """Stacks examples into (B, T) tensors on the model's device, padded on the right to the longest and no further."""
     longest = max(len(example.tokens) for example in examples)
+    padding_id = checkpoint.model.config.pad_token_id  # by which some models tell padding; -1 where they have none
     padding = {
-        "input_ids": checkpoint.tokenizer.pad_token_id or 0,
+        "input_ids": checkpoint.tokenizer.pad_token_id or 0 if padding_id in (None, -1) else padding_id,
         "token_type_ids": getattr(checkpoint.tokenizer, "pad_token_type_id", 0),
     }
     return {

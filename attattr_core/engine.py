@@ -10,6 +10,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import SPECIAL, Encoded, collate, encode, replace_words
 from attattr_core.errors import UserError
+from attattr_core.families import find_family
 from attattr_core.integration import LayerIntegral, compute_output, integrate_layer
 from attattr_core.replay import Record, instrumented, record
 from attattr_core.settings import Settings
@@ -92,12 +93,12 @@ def attribute_batch(
         UserError: For an empty text, an unknown target, or a number of targets that is not that of the examples.
     """
     texts = [_split(*((example,) if isinstance(example, str) else example)) for example in examples]
-    wanted = [targets] * len(texts) if isinstance(targets, str | int) else list(targets)
+    wanted = [targets] * len(texts) if isinstance(targets, str | int | np.integer) else list(targets)
     if len(wanted) != len(texts):
         raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
     encoded = [encode(checkpoint, *pair) for pair in texts]
     results: dict[int, Attribution] = {}
-    for bucket in _bucket([len(example.tokens) for example in encoded]):
+    for bucket in _bucket([_find_kind(checkpoint, example) for example in encoded]):
         picked = [[values[index] for index in bucket] for values in (encoded, texts, wanted)]
         *_, last = _attribute_encoded(checkpoint, *picked, settings)
         results.update(zip(bucket, last, strict=True))
@@ -108,16 +109,26 @@ def _split(text: str, text_pair: str | None = None) -> tuple[str, ...]:
     return (text, text_pair) if text_pair and text_pair.strip() else (text,)
 
 
-def _bucket(lengths: Iterable[int]) -> Iterator[list[int]]:
-    """Groups examples of similar length, so that little is padded."""
+def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]:
+    """What tells examples that cannot run together apart, then the length."""
+    config, ids = checkpoint.model.config, example.inputs["input_ids"]
+    # the head of an encoder-decoder reads the last </s> and wants equally many in a batch
+    n_ends = ids.count(config.eos_token_id) if config.is_encoder_decoder else 0
+    # without a padding token, the head of a decoder reads the last position, padding or not
+    needs_equal_lengths = config.pad_token_id == -1 or find_family(config.model_type).sees_padding
+    return n_ends, len(ids) if needs_equal_lengths else 0, len(ids)
+
+
+def _bucket(kinds: Iterable[tuple[int, int, int]]) -> Iterator[list[int]]:
+    """Groups examples of one kind and similar length, so that little is padded."""
     bucket: list[int] = []
-    shortest = 0
-    for length, index in sorted((length, index) for index, length in enumerate(lengths)):
-        if bucket and (length > shortest * _MAX_PADDING or len(bucket) == _MAX_BATCH):
+    first = (0, 0, 0)
+    for kind, index in sorted((kind, index) for index, kind in enumerate(kinds)):
+        if bucket and (kind[:2] != first[:2] or kind[2] > first[2] * _MAX_PADDING or len(bucket) == _MAX_BATCH):
             yield bucket
             bucket = []
         if not bucket:
-            shortest = length
+            first = kind
         bucket.append(index)
     if bucket:
         yield bucket
@@ -225,4 +236,5 @@ class _Draft:
 def _describe_cut(encoded: Encoded) -> str:
     if not encoded.n_cut:
         return ""
-    return f"The text was cut: the model takes {len(encoded.tokens)} tokens, and the last {encoded.n_cut} are left out."
+    n_kept = len(encoded.tokens)
+    return f"The text was cut to {n_kept} tokens, as many as are taken here; {encoded.n_cut} more are left out."

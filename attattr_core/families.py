@@ -19,11 +19,14 @@ class Family:
             ``max_position_embeddings`` says.
         projections: Linear layers, relative to one layer, that only feed the attention: they need not run when the
             layer's context is given.
+        sees_padding: Whether padding changes what a real token gives in spite of its mask, so that only examples of
+            equal length may run together.
     """
 
     layers: str
     reserved_positions: bool = False
     projections: tuple[str, ...] = ()
+    sees_padding: bool = False
 
 
 _BERT = Family("encoder.layer", projections=("attention.self.query", "attention.self.key", "attention.self.value"))
@@ -44,10 +47,8 @@ FAMILIES: dict[str, Family] = {
     "camembert": _ROBERTA,
     "data2vec-text": _ROBERTA,
     "esm": _ROBERTA,
-    "mobilebert": Family("encoder.layer"),
-    "distilbert": Family(
-        "transformer.layer", projections=("attention.q_lin", "attention.k_lin", "attention.v_lin")
-    ),
+    "mobilebert": Family("encoder.layer", sees_padding=True),  # it embeds every token with its neighbours
+    "distilbert": Family("transformer.layer", projections=("attention.q_lin", "attention.k_lin", "attention.v_lin")),
     "albert": Family(
         "encoder.albert_layer_groups.*.albert_layers",
         projections=("attention.query", "attention.key", "attention.value"),
@@ -120,5 +121,6 @@ def find_family(model_type: str) -> Family:
         return FAMILIES[model_type]
     reason = REFUSED.get(model_type, "it is not among the families that were checked")
     raise UnsupportedModelError(
-        f"Models of the family {model_type!r} cannot be attributed: {reason}. Supported: {', '.join(FAMILIES)}."
+        f"Models of the family {model_type!r} cannot be attributed: {reason}; choose one such as "
+        f"{', '.join(list(FAMILIES)[:5])} (README.md lists all {len(FAMILIES)})."
     )

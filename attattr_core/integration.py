@@ -8,6 +8,7 @@ the layer's context C = A V, averaged over the nodes, and only then brought back
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from attattr_core.settings import Settings
 
 FIRST_STEPS, LAST_STEPS = 4, 64
 CPU_BYTES = 1 << 30
+
+_find_nodes = lru_cache(maxsize=16)(compute_nodes)  # 2048 Gauss–Legendre nodes take seconds, and every layer asks
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class _Path:
 
     def average_gradient(self, examples: Tensor, rule: str, n_steps: int) -> Tensor:
         """Averages ∂F/∂C over the nodes, (len(examples), T, H, d); examples × nodes run as rows of bounded batches."""
-        nodes, weights = (torch.as_tensor(part).to(self.start) for part in compute_nodes(rule, n_steps))
+        nodes, weights = (torch.as_tensor(part).to(self.start) for part in _find_nodes(rule, n_steps))
         average = torch.zeros_like(self.start[examples])
         for rows in torch.arange(len(examples) * n_steps, device=examples.device).split(self._count_rows()):
             local, node = rows // n_steps, rows % n_steps
@@ -151,8 +154,5 @@ class _Path:
         inner = getattr(config, "intermediate_size", None) or 4 * hidden
         per_layer = n_tokens * (10 * hidden + 3 * inner) + 3 * self.start.shape[2] * n_tokens**2
         per_row = per_layer * (len(self.clean.layers) - self.layer) * self.start.element_size()
-        if self.start.is_cuda:
-            budget = torch.cuda.mem_get_info(self.start.device)[0] // 2
-        else:
-            budget = CPU_BYTES
+        budget = torch.cuda.mem_get_info(self.start.device)[0] // 2 if self.start.is_cuda else CPU_BYTES
         return max(1, budget // per_row)

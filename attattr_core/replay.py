@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import RLock
 from weakref import WeakKeyDictionary
 
 import torch
@@ -194,7 +194,7 @@ def _running(current: _Recording | _Replaying) -> Iterator[None]:
 
 def _call(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
     extra = {"use_cache": False} if getattr(model.config, "use_cache", None) is not None else {}
-    return model(**inputs, **extra).logits
+    return model(**inputs, **extra, return_dict=True).logits
 
 
 # --------------------------------------------------------------------------------------------- attention itself
@@ -252,7 +252,7 @@ class _Instruments:
 
 
 _INSTRUMENTS: WeakKeyDictionary[PreTrainedModel, _Instruments] = WeakKeyDictionary()
-_LOCK = Lock()
+_LOCK = RLock()  # re-entrant: an abandoned generator may be collected, and give its model back, while a thread holds it
 
 
 @contextmanager
@@ -293,14 +293,18 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         in_training=[module for module in model.modules() if module.training],
         wrapped=[(module, vars(module).get("forward")) for module in (*layers, *projections)],
     )
-    for layer in layers:
-        layer.forward = _wrap_layer(layer.forward)
-    for projection in projections:
-        projection.forward = _wrap_projection(projection.forward)
-    for parameter in instruments.trainable:
-        parameter.requires_grad_(False)
-    model.eval()
-    model.set_attn_implementation(_NAME)
+    try:
+        for layer in layers:
+            layer.forward = _wrap_layer(layer.forward)
+        for projection in projections:
+            projection.forward = _wrap_projection(projection.forward)
+        for parameter in instruments.trainable:
+            parameter.requires_grad_(False)
+        model.eval()
+        model.set_attn_implementation(_NAME)
+    except BaseException:
+        _remove(model, instruments)
+        raise
     return instruments
 
 
@@ -312,7 +316,7 @@ def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
         parameter.requires_grad_(True)
     for module, forward in instruments.wrapped:
         if forward is None:
-            del module.forward  # the class's own method shows again
+            vars(module).pop("forward", None)  # the class's own method shows again
         else:
             module.forward = forward
 
@@ -324,7 +328,7 @@ def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
 
 
 def _wrap_layer(forward: Callable) -> Callable:
-    def run(*args, **kwargs):
+    def run(*args, **kwargs) -> Tensor | tuple:
         current = _PASS.get()
         return forward(*args, **kwargs) if current is None else current.run_layer(forward, args, kwargs)
 

@@ -64,11 +64,12 @@ def run(options: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from attattr_core.checkpoints import load_checkpoint
+    from attattr_core.checkpoints import load_checkpoint, silence_loading
     from attattr_core.engine import attribute_layers
     from attattr_core.settings import Settings
 
     settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
+    silence_loading()
     checkpoint = load_checkpoint(options.model, device=options.device)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
     n_layers = next(steps).n_layers

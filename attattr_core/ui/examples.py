@@ -7,7 +7,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.storage import load_attribution
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
-FIRST = "negation"
+FIRST = "contradiction"
 
 _LONG = (
     "For its first half hour this is a slow, talky and rather ordinary family drama, and I was ready to give up on it; "
@@ -18,11 +18,11 @@ _LONG = (
 EXAMPLES: dict[str, tuple[str, str, str]] = {
     "negation": ("sst2", "The film is not without its flaws, but I would gladly watch it again.", ""),
     "irony": ("sst2", "Oh good, another sequel that nobody asked for and nobody will remember.", ""),
-    "contrast": ("sst2", "Gorgeous costumes and a wonderful cast, wasted on a script with nothing to say.", ""),
+    "contrast": ("sst2", "A wonderful cast is wasted on a script that has nothing to say.", ""),
     "long": ("sst2", _LONG, ""),
     "entailment": ("snli", "Two dogs chase a red ball along the beach.", "Some animals are playing outdoors."),
     "contradiction": ("snli", "A woman reads a newspaper alone in a small cafe.", "The woman is fast asleep."),
-    "neutral": ("snli", "A man carries a ladder across the street.", "The man is going to paint a house."),
+    "neutral": ("snli", "Two children are playing in the snow.", "The children are brother and sister."),
 }
 
 

@@ -1,5 +1,6 @@
 """The page: header, result, tabs, and what is wired to what."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import gradio as gr
@@ -22,13 +23,13 @@ def build_app() -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run."""
     first_model, first_text, first_pair = EXAMPLES[FIRST]
     first = find_first_session()
-    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False) as app:
+    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True) as app:
         gr.Markdown(
             "# AttAttr Explorer\nWhich attention inside this Transformer made the decision?", elem_classes="aa-title"
         )
         session = gr.State(None, time_to_live=3600)
         with gr.Row():
-            with gr.Column(scale=2, min_width=260):
+            with gr.Column(scale=3, min_width=320):
                 model = gr.Dropdown(_list_models(), value=first_model, label="Checkpoint", elem_id="model")
                 target = gr.Dropdown(
                     _list_targets(first_model),
@@ -37,7 +38,7 @@ def build_app() -> gr.Blocks:
                     allow_custom_value=True,  # a client that never chose a model may name any of its labels
                     elem_id="target",
                 )
-            with gr.Column(scale=5, min_width=320):
+            with gr.Column(scale=7, min_width=320):
                 text = gr.Textbox(first_text, label="Sentence A", lines=1, max_lines=6, elem_id="text")
                 pair = gr.Textbox(first_pair, label="Sentence B (for pairs)", lines=1, max_lines=6, elem_id="pair")
             with gr.Column(scale=1, min_width=150, elem_classes="aa-actions"):
@@ -59,7 +60,7 @@ def build_app() -> gr.Blocks:
             with gr.Tab("Heatmaps", id="heatmaps"):
                 view = heatmap_view(first.build_message() if first else "")
             with gr.Tab("About", id="about"):
-                gr.Markdown(_ABOUT.read_text(encoding="utf-8"), latex_delimiters=[])
+                gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         download = build_downloader()
 
         inputs, outputs = [model, text, pair, target, *settings], [view, status, session]
@@ -71,7 +72,7 @@ def build_app() -> gr.Blocks:
                 outputs,
                 api_name="attribute",
                 show_progress="hidden",
-                trigger_mode="once",
+                trigger_mode="multiple",  # with "once", the page takes no further run after a stop
                 **_MODEL_WORK,
             ),
             examples.load_input_event.then(
@@ -101,8 +102,13 @@ def _build_settings() -> list[gr.components.Component]:
     return [function, baseline, precision, tolerance, n_steps, rule]
 
 
+def _list_versions() -> str:
+    packages = ("torch", "transformers", "gradio")
+    return "### Versions\n\n" + " · ".join(f"{name} {version(name)}" for name in packages)
+
+
 def _list_models() -> list[tuple[str, str]]:
-    return [(f"{name} · {task} ({', '.join(read_labels(name))})", name) for name, task in EMBEDDED.items()]
+    return [(f"{name}: {' / '.join(read_labels(name))}", name) for name in EMBEDDED]
 
 
 def _list_targets(model: str) -> list[str]:

@@ -30,7 +30,7 @@ def build_payload(
     Args:
         attribution: The result so far.
         run: What names this run; messages of one run share it.
-        status: ``"running"``, ``"done"``, ``"stopped"`` or ``"opened"``.
+        status: ``"running"``, ``"done"``, ``"stopped"``, ``"opened"`` (from a file) or ``"example"`` (precomputed).
         seconds: Time taken so far.
         device: Where it was computed, in words.
         layers: Layers whose maps are sent; all finished ones when None.

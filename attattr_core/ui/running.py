@@ -89,7 +89,7 @@ def open_result(path: str) -> tuple[Any, Any, Any]:
 def find_first_session() -> Session | None:
     """What the first screen shows: a finished example."""
     result = load_example(FIRST)
-    return None if result is None else Session(result, "first", "opened")
+    return None if result is None else Session(result, "first", "example")
 
 
 def _read_settings(
@@ -132,8 +132,9 @@ def _stream(
 
 @cache
 def _load(name: str) -> Any:
-    from attattr_core.checkpoints import load_checkpoint
+    from attattr_core.checkpoints import load_checkpoint, silence_loading
 
+    silence_loading()
     if name not in EMBEDDED:
         raise UserError(f"There is no embedded checkpoint {name!r}: choose one of {', '.join(EMBEDDED)}.")
     return load_checkpoint(name)

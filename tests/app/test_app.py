@@ -74,7 +74,7 @@ def test_awkward_texts_are_text(client, text):
 def test_a_long_text_is_cut_with_a_notice(client):
     message, _ = run(client, "sst2", "word " * 700, "", *DEFAULTS[:3], "fixed nodes", 0.01, 1, "right")
     assert len(message["tokens"]) == 512
-    assert re.search(r"takes 512 tokens, and the last 190 are left out", message["notice"])
+    assert re.search(r"cut to 512 tokens, .* 190 more are left out", message["notice"])
     part = message["maps"]["0"]["attribution"]
     assert part["k"] == 8 * 512
 
@@ -83,7 +83,6 @@ def test_a_long_text_is_cut_with_a_notice(client):
     ("place", "value", "sentence"),
     [
         (0, "happy", "no label 'happy'"),
-        (3, "guess", "Unknown quadrature 'guess'"),
         (4, 0, "tolerance is 0.0"),
         (4, None, "tolerance is None"),
     ],
@@ -95,10 +94,10 @@ def test_bad_settings_are_one_sentence(client, place, value, sentence):
     assert sentence in said
 
 
-@pytest.mark.parametrize(("place", "value"), [(1, "loss"), (2, "one"), (6, "simpson")])
+@pytest.mark.parametrize(("place", "value"), [(1, "loss"), (2, "one"), (3, "guess"), (6, "simpson")])
 def test_values_that_the_page_does_not_offer_are_refused(client, place, value):
     settings = [*DEFAULTS[:place], value, *DEFAULTS[place + 1 :]]
-    with pytest.raises(AppError, match=f"{value} is not in the list of choices"):
+    with pytest.raises(AppError, match=f"{value}.* is not in the list of choices"):
         run(client, "sst2", "Fine.", "", *settings)
 
 

@@ -9,7 +9,7 @@ from app import launch
 from attattr_core.ui import build_app
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
-LIST_READY = "document.querySelector('.aa-view')?.attattr?.shown()"
+READY = "document.querySelector('.aa-view')?.attattr?.shown()"
 
 
 def main(folder: Path) -> None:
@@ -22,10 +22,9 @@ def main(folder: Path) -> None:
         open_page(page, f"{url}?__theme=light")
         page.screenshot(path=folder / "light.png")
         open_page(page, f"{url}?__theme=dark")
-        page.get_by_text("contradiction", exact=True).first.click()
-        page.wait_for_function(f"{LIST_READY}?.tokens.includes('asleep')")
+        page.get_by_text("negation", exact=True).first.click()
+        page.wait_for_function(f"{READY}?.tokens.includes('gladly')")
         page.get_by_test_id("picture-arcs").check(force=True)
-        page.get_by_test_id("progress").wait_for(state="hidden")
         page.wait_for_timeout(1500)
         page.screenshot(path=folder / "dark.png")
         browser.close()
@@ -34,7 +33,7 @@ def main(folder: Path) -> None:
 def open_page(page: Page, url: str) -> None:
     """Opens the app and waits until its result is drawn."""
     page.goto(url)
-    page.wait_for_function(LIST_READY, timeout=60_000)
+    page.wait_for_function(READY, timeout=60_000)
     page.wait_for_timeout(1500)
 
 

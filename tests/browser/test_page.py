@@ -13,6 +13,8 @@ from attattr_core.view import find_strongest_head, select_map
 
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{constructor.constructor('alert(3)')()}} <script>alert(4)</script>"
 
+READY = "document.querySelector('.aa-view')?.attattr?.shown()"
+
 
 def run(page, text, pair="", model=None):
     """Types, presses Run and waits until the result of that text is complete."""
@@ -65,10 +67,10 @@ def open_file(page, path):
 
 def test_the_first_screen_shows_a_finished_result(page):
     expect(page.get_by_test_id("certificate")).to_contain_text("✓")
-    expect(page.get_by_test_id("bar-explained")).to_contain_text("positive")
-    page.wait_for_function("document.querySelector('.aa-view').attattr.shown()")
+    expect(page.get_by_test_id("bar-explained")).to_contain_text("contradiction")
+    page.wait_for_function(READY)
     shown = read_shown(page)
-    assert {"not", "without"} <= set(shown["tokens"])
+    assert {"newspaper", "asleep"} <= set(shown["tokens"])
     assert np.abs(shown["attribution"]).max() > 0
 
 
@@ -79,10 +81,11 @@ def test_a_typed_sentence_is_attributed(page):
 
 
 def test_an_example_needs_no_typing(page):
-    page.get_by_text("contradiction", exact=True).first.click()
-    wait_until_done(page, "woman")
-    expect(page.get_by_test_id("bar-explained")).to_contain_text("contradiction")
+    page.get_by_text("entailment", exact=True).first.click()
+    wait_until_done(page, "dogs")
+    expect(page.get_by_test_id("bar-explained")).to_contain_text("entailment")
     expect(page.get_by_test_id("flow")).to_be_visible()
+    assert page.locator("#text textarea").input_value() == "Two dogs chase a red ball along the beach."
 
 
 def test_every_view_agrees_with_the_exported_result(page, tmp_path):
@@ -103,8 +106,8 @@ def test_every_view_agrees_with_the_exported_result(page, tmp_path):
         assert (shown["layer"], shown["head"]) == (layer, head)
         assert tuple(shown["tokens"]) == expected.tokens, name
         for kind in ("attention", "attribution"):
-            values = getattr(expected, kind)
-            np.testing.assert_allclose(shown[kind], values, atol=2e-4 * np.nanmax(np.abs(values)), err_msg=name)
+            level = np.abs(getattr(result, kind)[layer, head]).max() / 32767  # of the 16 bits that were sent
+            np.testing.assert_allclose(shown[kind], getattr(expected, kind), atol=5 * level, err_msg=name)
 
 
 def test_all_heads_of_a_layer_are_summed(page, tmp_path):
@@ -121,7 +124,7 @@ def test_all_heads_of_a_layer_are_summed(page, tmp_path):
 def test_what_is_shown_can_be_exported(page, tmp_path, file_format):
     path = export(page, file_format, tmp_path)
     content = path.read_bytes()
-    assert re.fullmatch(rf"attattr-sst2-layer\d-head\d+\.{file_format}", path.name)
+    assert re.fullmatch(rf"attattr-snli-layer\d-head\d+\.{file_format}", path.name)
     if file_format == "json":
         exported, shown = json.loads(content), read_shown(page)
         assert exported["tokens"] == shown["tokens"]
@@ -159,7 +162,7 @@ def test_an_empty_text_says_so_and_keeps_the_view(page):
 def test_a_stop_keeps_the_finished_layers_and_frees_the_model(page):
     page.locator("#more button").first.click()
     page.locator("#precision").get_by_text("fixed nodes").click()
-    page.locator("#nodes input").fill("400")
+    page.locator("#nodes input").fill("150")
     page.locator("#text textarea").fill("stop " * 60)
     page.locator("#run").click()
     expect(page.get_by_test_id("progress")).to_contain_text("running", timeout=90_000)
@@ -196,17 +199,17 @@ def test_a_redraw_of_a_long_text_stays_under_a_tenth_of_a_second(page):
 
 
 def test_the_keyboard_selects_a_head(page):
-    page.get_by_test_id("cell-6-1").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(200)
-    shown = read_shown(page)
-    assert (shown["layer"], shown["head"]) == (5, 1)
+    page.wait_for_function(READY)
+    layer = read_shown(page)["layer"]
+    page.locator("[data-testid=grid] [tabindex='0']").focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function(f"(({READY}).layer + ',' + ({READY}).head) === '{layer},1'")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_narrow_screen_does_not_scroll_sideways(page, app_url, theme):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{app_url}?__theme={theme}")
-    page.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
+    page.wait_for_function(READY)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

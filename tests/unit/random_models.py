@@ -10,12 +10,31 @@ from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from attattr_core import Checkpoint
-from attattr_core.families import FAMILIES
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIALS))
-WORDS = """the a film is not very good bad dull warm and but two men are play ##ing ##ed sleep music in park
-    nobody every ##one on stage . , ! ? ' - < > / $ { }""".split()
+WORDS = (
+    *(
+        "the",
+        "a",
+        "film",
+        "is",
+        "not",
+        "very",
+        "good",
+        "bad",
+        "dull",
+        "warm",
+        "and",
+        "two",
+        "men",
+        "are",
+        "play",
+        "##ing",
+    ),
+    *("##ed", "sleep", "music", "in", "park", "nobody", "every", "##one", "on", "stage"),
+    *".,!?'-<>/${}",
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 VOCABULARY = (*SPECIALS, *WORDS, *LETTERS, *("##" + letter for letter in LETTERS))
 WITH_TOKEN_TYPES = {"bert", "electra", "ernie", "layoutlm", "mobilebert", "albert", "nomic_bert"}
@@ -51,7 +70,8 @@ _BERT_LIKE = {
     "intermediate_size": 40,
     "max_position_embeddings": MAX_LENGTH + 2,
 }
-_GROUPED = {**_BERT_LIKE, "num_key_value_heads": 2, "head_dim": 8}
+_SHARED_KEYS = {**_BERT_LIKE, "num_key_value_heads": 2}
+_GROUPED = {**_SHARED_KEYS, "head_dim": 8}
 _MODERN = {
     **_BERT_LIKE,
     "local_attention": 6,
@@ -99,35 +119,53 @@ OPTIONS: dict[str, dict] = {
         "n_heads": 3,
         "max_position_embeddings": MAX_LENGTH,
     },
-    "albert": {**_BERT_LIKE, "embedding_size": 16, "num_hidden_groups": 2, "num_hidden_layers": 4, "inner_group_num": 1},
+    "albert": {
+        **_BERT_LIKE,
+        "embedding_size": 16,
+        "num_hidden_groups": 2,
+        "num_hidden_layers": 4,
+        "inner_group_num": 1,
+    },
     **dict.fromkeys(("modernbert", "modernbert-decoder"), _MODERN),
     "eurobert": {**_GROUPED, "mask_token_id": MASK},
     **dict.fromkeys(("gpt2", "gpt_bigcode"), _GPT2),
+    "biogpt": {**_BERT_LIKE, "scale_embedding": False},
     "gpt_neox": {**_BERT_LIKE, "num_attention_heads": 3},
-    "opt": {**{k: v for k, v in _BERT_LIKE.items() if k != "intermediate_size"}, "ffn_dim": 40, "word_embed_proj_dim": 16},
+    "opt": {
+        **{k: v for k, v in _BERT_LIKE.items() if k != "intermediate_size"},
+        "ffn_dim": 40,
+        "word_embed_proj_dim": 16,
+    },
     "phi": {**_BERT_LIKE, "num_attention_heads": 3, "partial_rotary_factor": 0.5},
-    "phi3": {**_BERT_LIKE, "num_key_value_heads": 2},
     **dict.fromkeys(("llama", "qwen3", "gemma"), _GROUPED),
-    **dict.fromkeys(("qwen2", "olmo", "smollm3", "stablelm", "starcoder2"), {**_BERT_LIKE, "num_key_value_heads": 2}),
+    **dict.fromkeys(("phi3", "qwen2", "olmo", "smollm3", "stablelm", "starcoder2"), _SHARED_KEYS),
     "mistral": {**_GROUPED, "sliding_window": 5},
     **dict.fromkeys(("bart", "mbart"), _BART),
     **dict.fromkeys(("t5", "mt5", "umt5"), _T5),
 }
 
-SIZES = {"mobilebert": 0.12}  # it has no normalisation that would keep states small
+# Without normalisation (mobilebert) or without scaling of the attention logits (T5) states would be too large.
+SIZES = {"mobilebert": 0.12, "t5": 0.12, "mt5": 0.12, "umt5": 0.12}
 
 
-def build_model(family: str, *, n_labels: int = 3, dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+def build_model(
+    family: str, *, n_labels: int = 3, dtype: torch.dtype = torch.float64, **options: object
+) -> PreTrainedModel:
     """A random classifier under transformers' own eager attention; the same every time."""
-    options = {**_COMMON, "num_labels": n_labels, **OPTIONS.get(family, _BERT_LIKE)}
-    config = AutoConfig.for_model(family, **options)
+    config = AutoConfig.for_model(
+        family, **{**_COMMON, "num_labels": n_labels, **OPTIONS.get(family, _BERT_LIKE), **options}
+    )
     torch.manual_seed(crc32(family.encode()))
     model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # Large enough that attention is far from uniform and matters for the output, yet the path is smooth.
-            size = 0.1 if parameter.ndim == 1 else 1.0 if "embed" in name else SIZES.get(family, 0.25)
+            is_embedding = "embed" in name or "shared" in name
+            size = 0.1 if parameter.ndim == 1 else 1.0 if is_embedding else SIZES.get(family, 0.25)
             parameter += torch.randn_like(parameter) * size
+        for module in model.modules():
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0  # as training leaves it; mobilebert mixes neighbours' embeddings
     return model.to(dtype).eval()
 
 
@@ -136,7 +174,8 @@ def build_checkpoint(
 ) -> Checkpoint:
     """A random classifier with its tokenizer."""
     tokenizer = build_tokenizer(token_types=family in WITH_TOKEN_TYPES, pad_token=pad_token)
-    return Checkpoint.from_model(build_model(family, n_labels=n_labels, dtype=dtype), tokenizer, name=family)
+    options = {} if pad_token else {"pad_token_id": None}
+    return Checkpoint.from_model(build_model(family, n_labels=n_labels, dtype=dtype, **options), tokenizer, name=family)
 
 
 class _InDouble(TorchFunctionMode):
@@ -155,6 +194,3 @@ def in_double() -> Iterator[None]:
     """Keeps float64 models in float64 where transformers goes through float32 (softmax, RMS norms)."""
     with _InDouble():
         yield
-
-
-ALL_FAMILIES = tuple(FAMILIES)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from samples import make_attribution
 
 from attattr_core import Attribution, UserError, load_attribution, load_authors, save_attribution

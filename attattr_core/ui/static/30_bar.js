@@ -118,7 +118,8 @@ function progressSentence(meta) {
     );
   }
   if (meta.status === "stopped") return "stopped · " + count;
-  return meta.status === "opened" ? "opened from a file" + (done < meta.n_layers ? " · " + count : "") : "";
+  const origin = { opened: "opened from a file", example: "an example, computed beforehand" }[meta.status];
+  return origin ? origin + (done < meta.n_layers ? " · " + count : "") : "";
 }
 
 function createProgress() {
@@ -163,7 +164,7 @@ function sourceNode(meta) {
     { class: "aa-quiet aa-source", "data-testid": "bar-source" },
     model,
     make("span", { text: meta.device, "data-testid": "bar-device" }),
-    make("span", { class: "aa-number", text: formatSeconds(meta.seconds || 0), "data-testid": "bar-time" }),
+    make("span", { class: "aa-number", text: meta.seconds ? formatSeconds(meta.seconds) : "", "data-testid": "bar-time" }),
   );
 }
 
