@@ -35,7 +35,7 @@ class Attribution:
         notice: One sentence that a reader has to know (text was cut), or "".
 
     Raises:
-        UserError: When shapes do not agree, as in a damaged file.
+        UserError: When shapes do not agree or numbers are not finite, as in a damaged file.
     """
 
     attention: np.ndarray
@@ -67,12 +67,19 @@ class Attribution:
             and len(self.sentences) == len(self.words) == n_tokens
             and self.probabilities.shape == (len(self.labels),)
             and self.baseline_output.shape == self.convergence_delta.shape == self.n_nodes.shape == (n_layers,)
+            and type(self.target) is int
             and 0 <= self.target < len(self.labels)
             and all(-1 <= word < len(self.word_labels) for word in self.words)
             and set(self.sentences) <= {-1, 0, 1}
         )
         if not agrees:
             raise UserError("The parts of this attribution do not fit each other: the file is damaged.")
+        if not (
+            np.isfinite(self.probabilities).all()
+            and _is_whole(self.attention)
+            and all(_is_whole(layer) for layer in self.attribution)
+        ):
+            raise UserError("This attribution has numbers that are not finite: the file or the model is damaged.")
 
     @property
     def n_layers(self) -> int:
@@ -108,3 +115,8 @@ class Attribution:
     def head_maximum(self) -> np.ndarray:
         """The largest attribution entry of each head (signed, as in the paper's head importance), (L, H)."""
         return self.attribution.max(axis=(2, 3))
+
+
+def _is_whole(maps: np.ndarray) -> bool:
+    """Whether maps are there, all finite, or not there, all NaN."""
+    return bool(np.isfinite(maps).all() or np.isnan(maps).all())

@@ -10,7 +10,7 @@ import numpy as np
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
-from attattr_core.storage import fill_gaps, to_lists
+from attattr_core.storage import clean_text, fill_gaps, to_lists
 
 
 def dump_authors_lines(maps: np.ndarray) -> str:
@@ -53,8 +53,7 @@ def load_authors(
     """
     maps = _read_authors_lines(attribution_path)
     attention = _read_authors_lines(attention_path) if attention_path else np.full_like(maps, np.nan)
-    entry = _read_authors_entry(tokens_path, index)
-    tokens, logits = tuple(map(str, entry["tokens"])), np.asarray(entry["pred_logits"], np.float64).reshape(-1)
+    tokens, logits, predicted = _read_authors_entry(tokens_path, index)
     unknown = np.full(len(maps), np.nan)
     exponents = np.exp(logits - logits.max())
     sentences = _guess_sentences(tokens)
@@ -67,7 +66,7 @@ def load_authors(
         words=words,
         word_labels=_join_pieces(tokens, words),
         texts=(),
-        labels=_name_labels(entry, len(logits), int(logits.argmax())),
+        labels=_name_labels(predicted, len(logits), int(logits.argmax())),
         probabilities=exponents / exponents.sum(),
         target=int(logits.argmax()),
         output=math.nan,
@@ -86,19 +85,28 @@ def _read_authors_lines(path: str | Path) -> np.ndarray:
         return np.asarray([fill_gaps(json.loads(line)) for line in lines if line.strip()], np.float32)
     except FileNotFoundError as error:
         raise UserError(f"There is no file {str(path)!r}.") from error
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # json and NumPy raise several kinds for another file
         raise UserError(f"{Path(path).name!r} does not hold one JSON list (heads, tokens, tokens) a line.") from error
 
 
-def _read_authors_entry(path: str | Path, index: int) -> dict[str, Any]:
+def _read_authors_entry(path: str | Path, index: int) -> tuple[tuple[str, ...], np.ndarray, str]:
+    """Tokens, logits and the predicted label."""
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
-        entry = entries[index]
-        return {"tokens": entry["tokens"], "pred_logits": entry["pred_logits"], "pred": entry["pred"]}
+        entry = json.loads(Path(path).read_text(encoding="utf-8"))[index]
+        tokens, logits = _check_list(entry["tokens"]), np.asarray(_check_list(entry["pred_logits"]), np.float64)
+        if not np.isfinite(logits).all():
+            raise ValueError("a logit is not a number")
+        return tuple(map(clean_text, tokens)), logits.reshape(-1), clean_text(entry["pred"])
     except FileNotFoundError as error:
         raise UserError(f"There is no file {str(path)!r}.") from error
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # as above
         raise UserError(f"{Path(path).name!r} has no entry {index} with tokens, pred and pred_logits.") from error
+
+
+def _check_list(value: Any) -> list:
+    if not isinstance(value, list) or not value:
+        raise ValueError("not a list, or an empty one")
+    return value
 
 
 def _guess_sentences(tokens: tuple[str, ...]) -> tuple[int, ...]:
@@ -130,5 +138,5 @@ def _join_pieces(tokens: tuple[str, ...], words: tuple[int, ...]) -> tuple[str, 
     return tuple(labels[word] for word in sorted(labels) if word >= 0)
 
 
-def _name_labels(entry: dict[str, Any], n_labels: int, predicted: int) -> tuple[str, ...]:
-    return tuple(str(entry["pred"]) if index == predicted else f"LABEL_{index}" for index in range(n_labels))
+def _name_labels(name: str, n_labels: int, predicted: int) -> tuple[str, ...]:
+    return tuple(name if index == predicted else f"LABEL_{index}" for index in range(n_labels))

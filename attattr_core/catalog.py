@@ -20,10 +20,25 @@ def read_labels(name_or_folder: str | Path) -> tuple[str, ...]:
     """Reads the label names of an embedded checkpoint or a folder without loading weights, by class index.
 
     Raises:
-        UserError: When its ``config.json`` is missing or damaged.
+        UserError: When its ``config.json`` is missing or damaged, or names the classes wrongly.
     """
-    names = read_json(find_folder(str(name_or_folder)) / "config.json").get("id2label", {})
-    return tuple(str(names[index]) for index in sorted(names, key=int))
+    return check_labels(read_json(find_folder(str(name_or_folder)) / "config.json").get("id2label"))
+
+
+def check_labels(names: Any) -> tuple[str, ...]:
+    """Orders the ``id2label`` of a configuration by class index.
+
+    Raises:
+        UserError: When it does not name the classes 0, 1, 2 … each by a name of its own.
+    """
+    pairs = {str(index): name for index, name in names.items()} if isinstance(names, dict) else {}
+    indices = [str(index) for index in range(len(pairs))]
+    labels = tuple(pairs.get(index) for index in indices)
+    if not labels or not all(isinstance(name, str) for name in labels) or len(set(labels)) < len(labels):
+        raise UserError(
+            f"The label names {str(names)[:80]} do not name classes from 0 on, each differently: mend config.json."
+        )
+    return labels
 
 
 def read_json(path: Path) -> dict[str, Any]:

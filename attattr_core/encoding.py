@@ -61,8 +61,10 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
     Raises:
         UserError: When the text is empty.
     """
+    if not isinstance(text, str) or not isinstance(text_pair, str | None):
+        raise UserError(f"A text is {(text, text_pair)!r:.80}: give a string, and a string or nothing for the pair.")
     texts = tuple(_drop_surrogates(part) for part in ((text, text_pair) if (text_pair or "").strip() else (text,)))
-    if not text.strip():
+    if not texts[0].strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
     max_length = find_max_length(checkpoint)
     with _TOKENIZING:
@@ -71,6 +73,11 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
         kept = whole
         if n_tokens > max_length:
             kept = checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length)
+    n_embeddings = checkpoint.model.get_input_embeddings().num_embeddings
+    if max(kept["input_ids"]) >= n_embeddings:
+        raise UserError(
+            f"The tokenizer of {checkpoint.name!r} has more than the model's {n_embeddings} tokens: not its own."
+        )
     spans = _read_spans(checkpoint, kept, texts)
     words, word_labels = _number_words(spans, texts)
     return Encoded(
@@ -135,7 +142,7 @@ class _Span:
 
 
 def _read_spans(checkpoint: Checkpoint, kept: object, texts: tuple[str, ...]) -> list[_Span]:
-    """Where each token stands in the text. Tokenizers without offsets give every token a word of its own."""
+    """Where each token stands in the text."""
     if not getattr(checkpoint.tokenizer, "is_fast", False):
         raise UserError(f"The tokenizer of {checkpoint.name!r} has no fast version, which is needed to find words.")
     encoding = kept.encodings[0]

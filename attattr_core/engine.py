@@ -17,6 +17,7 @@ from attattr_core.settings import Settings
 
 Text = str | tuple[str] | tuple[str, str | None]
 _MAX_BATCH = 32
+_MAX_ENTRIES = 1 << 26  # attention entries of a batch over all layers: a quarter of a gigabyte in float32
 _MAX_PADDING = 1.25
 
 
@@ -67,8 +68,8 @@ def attribute_layers(
         generator stops the work and restores the model.
     """
     encoded = encode(checkpoint, text, text_pair)
-    for (result,) in _attribute_encoded(checkpoint, [encoded], [_split(text, text_pair)], [target], settings):
-        yield result
+    for (draft,) in _attribute_encoded(checkpoint, [encoded], [_split(text, text_pair)], [target], settings):
+        yield draft.finish()
 
 
 def attribute_batch(
@@ -92,16 +93,18 @@ def attribute_batch(
     Raises:
         UserError: For an empty text, an unknown target, or a number of targets that is not that of the examples.
     """
+    if isinstance(examples, str):
+        raise UserError("The examples are one text: give a list of texts or of pairs.")
     texts = [_split(*((example,) if isinstance(example, str) else example)) for example in examples]
     wanted = [targets] * len(texts) if isinstance(targets, str | int | np.integer) else list(targets)
     if len(wanted) != len(texts):
         raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
     encoded = [encode(checkpoint, *pair) for pair in texts]
     results: dict[int, Attribution] = {}
-    for bucket in _bucket([_find_kind(checkpoint, example) for example in encoded]):
+    for bucket in _bucket([_find_kind(checkpoint, example) for example in encoded], _count_entries(checkpoint)):
         picked = [[values[index] for index in bucket] for values in (encoded, texts, wanted)]
-        *_, last = _attribute_encoded(checkpoint, *picked, settings)
-        results.update(zip(bucket, last, strict=True))
+        *_, drafts = _attribute_encoded(checkpoint, *picked, settings)
+        results.update(zip(bucket, (draft.finish() for draft in drafts), strict=True))
     return [results[index] for index in range(len(texts))]
 
 
@@ -119,12 +122,19 @@ def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]
     return n_ends, len(ids) if needs_equal_lengths else 0, len(ids)
 
 
-def _bucket(kinds: Iterable[tuple[int, int, int]]) -> Iterator[list[int]]:
-    """Groups examples of one kind and similar length, so that little is padded."""
+def _count_entries(checkpoint: Checkpoint) -> int:
+    """Attention entries of one pair of tokens, over all layers and heads."""
+    return checkpoint.model.config.num_hidden_layers * checkpoint.model.config.num_attention_heads
+
+
+def _bucket(kinds: Iterable[tuple[int, int, int]], n_maps: int) -> Iterator[list[int]]:
+    """Groups examples of one kind and similar length: little is padded, and all maps of a group fit the memory."""
     bucket: list[int] = []
     first = (0, 0, 0)
     for kind, index in sorted((kind, index) for index, kind in enumerate(kinds)):
-        if bucket and (kind[:2] != first[:2] or kind[2] > first[2] * _MAX_PADDING or len(bucket) == _MAX_BATCH):
+        n_entries = (len(bucket) + 1) * n_maps * kind[2] ** 2
+        is_full = len(bucket) == _MAX_BATCH or n_entries > _MAX_ENTRIES
+        if bucket and (is_full or kind[:2] != first[:2] or kind[2] > first[2] * _MAX_PADDING):
             yield bucket
             bucket = []
         if not bucket:
@@ -140,12 +150,16 @@ def _attribute_encoded(
     texts: list[tuple[str, ...]],
     wanted: list[str | int],
     settings: Settings | None,
-) -> Iterator[list[Attribution]]:
-    """The engine: one padded batch, layer by layer from the top."""
+) -> Iterator[list["_Draft"]]:
+    """The engine: one padded batch, layer by layer from the top; it yields the same drafts as they fill."""
     settings = settings or Settings()
     model = checkpoint.model
     with instrumented(model):
         clean = record(model, collate(checkpoint, encoded))
+        if not bool(clean.logits.isfinite().all()):
+            raise UserError(
+                f"The model {checkpoint.name!r} gives logits that are not numbers: its weights are damaged."
+            )
         predicted = clean.logits.argmax(-1).tolist()
         targets = [checkpoint.find_target(target, guess) for target, guess in zip(wanted, predicted, strict=True)]
         target_ids = torch.tensor(targets, device=checkpoint.device)
@@ -153,13 +167,13 @@ def _attribute_encoded(
             _Draft(checkpoint, clean, index, encoded[index], texts[index], targets[index], settings)
             for index in range(len(encoded))
         ]
-        yield [draft.finish() for draft in drafts]
+        yield drafts
         baselines = _prepare_baselines(checkpoint, clean, encoded, settings.baseline)
         for layer in reversed(range(len(clean.layers))):
             integral = integrate_layer(model, clean, layer, baselines[layer], target_ids, settings)
             for draft in drafts:
                 draft.add(layer, integral)
-            yield [draft.finish() for draft in drafts]
+            yield drafts
 
 
 def _prepare_baselines(checkpoint: Checkpoint, clean: Record, encoded: list[Encoded], name: str) -> list[Tensor]:

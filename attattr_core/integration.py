@@ -20,6 +20,7 @@ from attattr_core.settings import Settings
 
 FIRST_STEPS, LAST_STEPS = 4, 64
 CPU_BYTES = 1 << 30
+CPU_TOKENS = 512  # of a chunk: its states fit a processor's cache, and larger ones gain nothing
 
 _find_nodes = lru_cache(maxsize=16)(compute_nodes)  # 2048 Gauss–Legendre nodes take seconds, and every layer asks
 
@@ -154,5 +155,6 @@ class _Path:
         inner = getattr(config, "intermediate_size", None) or 4 * hidden
         per_layer = n_tokens * (10 * hidden + 3 * inner) + 3 * self.start.shape[2] * n_tokens**2
         per_row = per_layer * (len(self.clean.layers) - self.layer) * self.start.element_size()
-        budget = torch.cuda.mem_get_info(self.start.device)[0] // 2 if self.start.is_cuda else CPU_BYTES
-        return max(1, budget // per_row)
+        if self.start.is_cuda:
+            return max(1, torch.cuda.mem_get_info(self.start.device)[0] // 2 // per_row)
+        return max(1, min(CPU_BYTES // per_row, CPU_TOKENS // n_tokens))

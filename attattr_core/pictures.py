@@ -6,8 +6,11 @@ import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
@@ -23,6 +26,8 @@ STRONGEST = LinearSegmentedColormap.from_list("head", ["#ffffff", *_ORANGES])
 _SENTENCE_COLOURS = {-1: "#6b7280", 0: "#00704f", 1: "#a63d82"}
 _HIDDEN = "#e5e7eb"
 _MOST_LABELS = 80
+_MOST_ARCS = 1500
+_WEAKEST_ARC = 0.01  # of the scale
 
 
 def draw_maps(view: MapView, *, limit: float | None = None, picture: str = "matrix") -> Figure:
@@ -38,7 +43,8 @@ def draw_maps(view: MapView, *, limit: float | None = None, picture: str = "matr
     """
     n_tokens = len(view.tokens)
     side = min(14, max(3.2, 0.2 * n_tokens + 1.6))
-    figure = Figure(figsize=(2 * side + 1, side + 0.6), layout="constrained")
+    width = 2 * side + 1
+    figure = Figure(figsize=(0.8 * width if picture == "arcs" else width, side + 0.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_pair(left, right, view, limit, picture)
     figure.suptitle(view.title)
@@ -63,8 +69,9 @@ def draw_overview(attribution: Attribution, *, layer: int | None = None, head: i
         layer, head = find_strongest_head(attribution)
     view = select_map(attribution, layer, head)
     side = min(14, max(3.2, 0.2 * len(view.tokens) + 1.6))
-    figure = Figure(figsize=(2 * side + 4.5, side + 0.8), layout="constrained")
-    grid, left, right = figure.subplots(1, 3, width_ratios=[0.32 * attribution.n_heads + 1, 2 * side, 2 * side])
+    grid_width = max(2.2, 0.17 * attribution.n_heads + 0.9)
+    figure = Figure(figsize=(grid_width + 2 * side, side + 0.3), layout="constrained")
+    grid, left, right = figure.subplots(1, 3, width_ratios=[grid_width, side, side])
     draw_grid(grid, attribution, selected=(layer, head))
     _draw_pair(left, right, view, None, "matrix")
     label = attribution.labels[attribution.target]
@@ -81,12 +88,15 @@ def draw_grid(axes: Axes, attribution: Attribution, *, selected: tuple[int, int 
     limit = np.nanmax(values, initial=0) or 1
     axes.set_facecolor(_HIDDEN)
     image = axes.imshow(values, origin="lower", cmap=STRONGEST, vmin=0, vmax=limit)
-    axes.set(title="largest entry of each head", xlabel="head", ylabel="layer")
+    axes.set(title="largest entry\nof each head", xlabel="head", ylabel="layer")
     axes.set_xticks(range(attribution.n_heads), range(1, attribution.n_heads + 1), fontsize=7)
     axes.set_yticks(range(attribution.n_layers), range(1, attribution.n_layers + 1), fontsize=7)
     if selected and selected[1] is not None:
         axes.plot(selected[1], selected[0], "s", markersize=9, markerfacecolor="none", markeredgecolor="black")
-    axes.figure.colorbar(image, ax=axes, shrink=0.7)
+    # The layout gives a grid more height than its square cells take: the bar follows the cells, 0.65 inches below.
+    below = axes.transAxes + ScaledTranslation(0, -0.65, axes.figure.dpi_scale_trans)
+    bar = axes.inset_axes((0, 0, 1, 0.06), transform=below)
+    axes.figure.colorbar(image, cax=bar, orientation="horizontal", ticks=MaxNLocator(4))
 
 
 def render(figure: Figure, file_format: str) -> bytes:
@@ -142,21 +152,24 @@ def _draw_matrix(
 def _draw_arcs(
     axes: Axes, view: MapView, values: np.ndarray, limits: tuple[float, float], colours: Colormap, name: str
 ) -> None:
-    """Lines from senders (right) to receivers (left); the strongest lie on top, the weakest 2 % are left out."""
+    """Lines from senders (right) to receivers (left); the strongest lie on top, the weakest are left out."""
     sizes = np.nan_to_num(np.abs(values)) / limits[1]
-    for flat in np.argsort(sizes, axis=None):
-        receiver, sender = np.unravel_index(flat, sizes.shape)
-        if sizes[receiver, sender] < 0.02:
-            continue
-        share = min(1, float(sizes[receiver, sender]))
-        colour = colours((values[receiver, sender] - limits[0]) / (limits[1] - limits[0]))
-        axes.plot([0, 1], [receiver, sender], color=colour, linewidth=3 * share, alpha=0.25 + 0.75 * share)
+    order = np.random.default_rng(0).permutation(sizes.size)  # equal entries are left out all over the map
+    order = order[np.argsort(sizes.flat[order], kind="stable")]
+    visible = order[sizes.flat[order] >= _WEAKEST_ARC]
+    receivers, senders = places = np.unravel_index(visible[-_MOST_ARCS:], sizes.shape)
+    shares = np.minimum(sizes[places], 1)
+    shades = colours((values[places] - limits[0]) / (limits[1] - limits[0]))
+    shades[:, 3] = 0.25 + 0.75 * shares
+    ends = np.stack([np.zeros_like(receivers), receivers, np.ones_like(senders), senders], axis=1)
+    axes.add_collection(LineCollection(ends.reshape(-1, 2, 2), colors=shades, linewidths=3 * shares))
+    left_out = f" (the strongest {_MOST_ARCS:,} of {len(visible):,})" if len(visible) > _MOST_ARCS else ""
     size = 7 if len(view.tokens) <= 48 else 4
     for place, token in enumerate(view.tokens):
         colour = _SENTENCE_COLOURS[view.sentences[place]]
         axes.text(-0.03, place, _clean(token), ha="right", va="center", fontsize=size, color=colour, parse_math=False)
         axes.text(1.03, place, _clean(token), ha="left", va="center", fontsize=size, color=colour, parse_math=False)
-    axes.set(title=f"{name}\nreceives ← sends", xlim=(-0.5, 1.5), ylim=(len(view.tokens) - 0.5, -0.5))
+    axes.set(title=f"{name}\nreceives ← sends{left_out}", xlim=(-0.4, 1.4), ylim=(len(view.tokens) - 0.5, -0.5))
     axes.axis("off")
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import operator
 import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,7 +16,9 @@ from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 
 FORMAT, VERSION = "attattr-attribution", 1
-MAX_BYTES = 2 << 30
+MAX_BYTES = 512 << 20
+MAX_JSON_BYTES = 256 << 20
+_MAX_METADATA_BYTES = 16 << 20
 _ARRAYS = {
     "attention": np.float32,
     "attribution": np.float32,
@@ -68,10 +71,11 @@ def load_attribution(path: str | Path) -> Attribution:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {MAX_BYTES >> 30} GiB, which no result file is.")
         with path.open("rb") as file:
             is_zip = file.read(2) == b"PK"
+            limit = MAX_BYTES if is_zip else MAX_JSON_BYTES
+            if file.seek(0, io.SEEK_END) > limit:
+                raise UserError(f"This file is larger than {limit >> 20} MiB, which is more than is read here.")
             file.seek(0)
             content = _read_npz(file) if is_zip else json.loads(file.read())
         return _assemble(content)
@@ -79,7 +83,7 @@ def load_attribution(path: str | Path) -> Attribution:
         raise UserError(str(error).replace("This file", repr(path.name))) from error
     except FileNotFoundError as error:
         raise UserError(f"There is no file {str(path)!r}.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib, json and NumPy raise a dozen kinds for a damaged file
         raise UserError(f"{path.name!r} {_NOT_OURS}.") from error
 
 
@@ -94,18 +98,25 @@ def _assemble(content: Any) -> Attribution:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"This file {_NOT_OURS}.")
     if content["version"] != VERSION:
-        raise UserError(f"This file has version {content['version']}, but this program reads {VERSION}: update it.")
+        raise UserError(
+            f"This file has version {repr(content['version'])[:80]}, but this program reads {VERSION}: update it."
+        )
     arrays = {name: np.asarray(fill_gaps(content[name]), dtype) for name, dtype in _ARRAYS.items()}
     plain = {name: content[name] for name in _PLAIN if name not in ("settings", "output")}
     for name in ("tokens", "word_labels", "texts", "labels"):
-        plain[name] = tuple(str(part) for part in plain[name])
+        plain[name] = tuple(clean_text(part) for part in plain[name])
     for name in ("sentences", "words"):
         plain[name] = tuple(int(part) for part in plain[name])
     for name in ("model", "revision", "notice"):
-        plain[name] = str(plain[name])
+        plain[name] = clean_text(plain[name])
     output = math.nan if content["output"] is None else float(content["output"])
-    plain["target"] = int(plain["target"])
+    plain["target"] = operator.index(plain["target"])
     return Attribution(**plain, **arrays, output=output, settings=Settings(**content["settings"]))
+
+
+def clean_text(value: Any) -> str:
+    """Turns a value of a file into text that can be written again: lone surrogates become question marks."""
+    return str(value).encode(errors="replace").decode()
 
 
 def fill_gaps(values: Any) -> Any:
@@ -135,21 +146,26 @@ def _read_npz(file: BinaryIO) -> dict[str, Any]:
     """Reads the arrays by hand: sizes are checked before anything is allocated, and nothing is unpickled."""
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        if set(members) != {*_ARRAYS, "metadata"} or sum(info.file_size for info in members.values()) > MAX_BYTES:
+        n_bytes = sum(info.file_size for info in members.values())
+        if set(members) != {*_ARRAYS, "metadata"} or n_bytes > MAX_BYTES:
             raise UserError(f"This file {_NOT_OURS}.")
-        arrays = {name: _read_array(archive, info) for name, info in members.items()}
+        if members["metadata"].file_size > _MAX_METADATA_BYTES:
+            raise UserError(f"This file {_NOT_OURS}.")
+        arrays = {name: _read_array(archive, info, _ARRAYS.get(name)) for name, info in members.items()}
     metadata = json.loads(str(arrays.pop("metadata")))
     if not isinstance(metadata, dict):
         raise UserError(f"This file {_NOT_OURS}.")
     return {**metadata, **arrays}
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expected: type | None) -> np.ndarray:
+    """Reads an array of the expected type, or a text when it is None."""
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(member)
         size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "fiU" or fortran or size > info.file_size:
+        fits = dtype.kind == "U" if expected is None else dtype == expected
+        if not fits or fortran or size > info.file_size:
             raise UserError(f"This file {_NOT_OURS}.")
         return np.frombuffer(member.read(size), dtype).reshape(shape)

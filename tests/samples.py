@@ -1,5 +1,7 @@
 """Results drawn at random, for tests that need no model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from attattr_core import Attribution, Settings
@@ -33,4 +35,19 @@ def make_attribution(n_layers: int = 2, n_heads: int = 3, unfinished: int | None
         revision="abc",
         settings=Settings(function="logit", n_steps=4),
         notice="cut",
+    )
+
+
+def make_long_attribution(n_tokens: int) -> Attribution:
+    """One layer and head with uniform attention over one long sentence."""
+    maps = np.full((1, 1, n_tokens, n_tokens), 1 / n_tokens, np.float32)
+    words = tuple(range(n_tokens))
+    return replace(
+        make_attribution(n_layers=1),
+        attention=maps,
+        attribution=maps,
+        tokens=tuple(map(str, words)),
+        sentences=(0,) * n_tokens,
+        words=words,
+        word_labels=tuple(map(str, words)),
     )

@@ -59,40 +59,71 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"{str(options.output)!r} ends in {suffix!r}: choose one of {', '.join(_SUFFIXES)}.")
     if options.head is not None and options.layer is None:
         raise UserError(f"--head {options.head} needs --layer as well.")
-    if not options.output.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {str(options.output.parent)!r} to write into: make it first.")
+    for path in _list_outputs(options.output):
+        _check_writable(path)
 
     from tqdm import tqdm
 
     from attattr_core.checkpoints import load_checkpoint, silence_loading
     from attattr_core.engine import attribute_layers
     from attattr_core.settings import Settings
+    from attattr_core.view import select_map
 
     settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
+    _check_device(options.device)
     silence_loading()
     checkpoint = load_checkpoint(options.model, device=options.device)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
-    n_layers = next(steps).n_layers
-    *_, result = tqdm(steps, total=n_layers, unit="layer", leave=False)
-    _write(result, options, suffix)
+    clean = next(steps)
+    layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))
+    if layer is not None:
+        select_map(clean, layer, head)  # names a layer or head that does not exist before any is computed
+    *_, result = tqdm(steps, total=clean.n_layers, unit="layer", leave=False)
+    _write(result, options.output, layer, head)
     print(_summarise(result), file=sys.stderr)
 
 
-def _write(result: Any, options: argparse.Namespace, suffix: str) -> None:
+def _list_outputs(path: Path) -> list[Path]:
+    beside = (".attention.jsonl", ".tokens.json") if path.suffix.lower() == ".jsonl" else ()
+    return [path, *map(path.with_suffix, beside)]
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        if not path.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {str(path.parent)!r} to write into: make it first.")
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another --output.") from error
+
+
+def _check_device(name: str | None) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:
+        known = "cpu or cuda" if torch.cuda.is_available() else "cpu"
+        raise UserError(f"The device {name!r} cannot compute here: choose --device {known}.") from error
+
+
+def _write(result: Any, path: Path, layer: int | None, head: int | None) -> None:
     from attattr_core.authors import dump_authors_lines, dump_authors_tokens
     from attattr_core.pictures import draw_overview, render
     from attattr_core.storage import save_attribution
 
+    suffix = path.suffix.lower()
     if suffix in (".npz", ".json"):
-        save_attribution(result, options.output)
+        save_attribution(result, path)
     elif suffix == ".jsonl":
-        options.output.write_text(dump_authors_lines(result.attribution), encoding="utf-8")
-        beside = options.output.with_suffix
-        beside(".attention.jsonl").write_text(dump_authors_lines(result.attention), encoding="utf-8")
-        beside(".tokens.json").write_text(dump_authors_tokens(result), encoding="utf-8")
+        contents = dump_authors_lines(result.attribution), dump_authors_lines(result.attention)
+        for output, content in zip(_list_outputs(path), (*contents, dump_authors_tokens(result)), strict=True):
+            output.write_text(content, encoding="utf-8")
     else:
-        layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))
-        options.output.write_bytes(render(draw_overview(result, layer=layer, head=head), suffix[1:]))
+        path.write_bytes(render(draw_overview(result, layer=layer, head=head), suffix[1:]))
 
 
 def _summarise(result: Any) -> str:

@@ -31,11 +31,11 @@ def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]
         Values for the downloader and the status.
     """
     session = session or find_first_session()
+    asked = event._data if isinstance(event._data, dict) else {}
     try:
-        if session is None:
-            raise UserError("There is no result to export: press Run first.")
-        file_format = str(event._data.get("format"))
-        return _export(session.result, file_format, event._data.get("view")), ""
+        if session is None or asked.get("run") != session.run:
+            raise UserError("The result shown is no longer on the server: press Run again, then export.")
+        return _export(session.result, str(asked.get("format"))[:80], asked.get("view")), ""
     except UserError as error:
         return gr.skip(), warn(str(error))
 
@@ -59,13 +59,13 @@ def _export(result: Attribution, file_format: str, wanted: Any) -> str:
 def _select(result: Attribution, wanted: Any) -> tuple[MapView, dict[str, Any]]:
     options = wanted if isinstance(wanted, dict) else {}
     layer, head = options.get("layer"), options.get("head")
-    if not isinstance(layer, int) or not isinstance(head, int | None):
-        raise UserError(f"Layer {layer!r}, head {head!r} is not a map: select a cell of the grid first.")
+    if type(layer) is not int or type(head) not in (int, type(None)):  # a bool is no index
+        raise UserError("The export names no layer and head: select a cell of the grid first.")
     view = select_map(
         result,
         layer,
         head,
-        flow=str(options.get("flow", "all")),
+        flow=str(options.get("flow", "all"))[:80],
         specials=bool(options.get("specials", True)),
         words=bool(options.get("words", False)),
     )

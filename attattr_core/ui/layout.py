@@ -11,11 +11,21 @@ from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.components import build_downloader, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.exports import export_view
-from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session, open_result, run_attribution, stop_run
+from attattr_core.ui.running import (
+    FIXED,
+    PREDICTED,
+    TOLERANCE,
+    find_first_session,
+    open_result,
+    run_attribution,
+    run_example,
+    stop_run,
+)
 from attattr_core.ui.view_component import heatmap_view
 
-PREDICTED = "predicted"
 _MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
+_PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+_CACHE = (3600, 3600)  # seconds: uploaded files are looked for this often and live this long
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
@@ -23,7 +33,7 @@ def build_app() -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run."""
     first_model, first_text, first_pair = EXAMPLES[FIRST]
     first = find_first_session()
-    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True) as app:
+    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=_CACHE) as app:
         gr.Markdown(
             "# AttAttr Explorer\nWhich attention inside this Transformer made the decision?", elem_classes="aa-title"
         )
@@ -64,27 +74,33 @@ def build_app() -> gr.Blocks:
         download = build_downloader()
 
         inputs, outputs = [model, text, pair, target, *settings], [view, status, session]
-        jobs = [
-            gr.on(
-                [run.click, text.submit, pair.submit],
-                run_attribution,
-                inputs,
-                outputs,
-                api_name="attribute",
-                show_progress="hidden",
-                trigger_mode="multiple",  # with "once", the page takes no further run after a stop
-                **_MODEL_WORK,
-            ),
-            examples.load_input_event.then(
-                run_attribution, inputs, outputs, show_progress="hidden", api_visibility="private", **_MODEL_WORK
-            ),
-        ]
-        stop.click(
-            stop_run, session, outputs, cancels=jobs, queue=False, show_progress="hidden", api_visibility="private"
+        # The button rests while its run lasts; "multiple", since with "once" the page takes no run after a stop.
+        rested = gr.on(
+            [run.click, text.submit, pair.submit], _rest, None, run, queue=False, trigger_mode="multiple", **_PRIVATE
         )
-        model.change(_update_target, [model, target], target, show_progress="hidden", api_visibility="private")
-        opener.upload(open_result, opener, outputs, show_progress="hidden", api_visibility="private")
-        view.export(export_view, session, [download, status], show_progress="hidden", api_visibility="private")
+        job = rested.then(
+            run_attribution,
+            inputs,
+            outputs,
+            api_name="attribute",
+            show_progress="hidden",
+            trigger_mode="multiple",
+            **_MODEL_WORK,
+        )
+        job.then(_wake, None, run, queue=False, **_PRIVATE)
+        example_job = examples.load_input_event.then(
+            run_example,
+            [model, text, pair, *settings],
+            [*outputs, target],
+            trigger_mode="multiple",
+            **_MODEL_WORK,
+            **_PRIVATE,
+        )
+        stop.click(stop_run, session, outputs, cancels=[job, example_job], queue=False, **_PRIVATE)
+        stop.click(_wake, None, run, queue=False, **_PRIVATE)
+        model.change(_update_target, [model, target], target, **_PRIVATE)
+        opener.upload(open_result, opener, outputs, **_PRIVATE)
+        view.export(export_view, session, [download, status], **_PRIVATE)
     return app
 
 
@@ -97,7 +113,7 @@ def _build_settings() -> list[gr.components.Component]:
         tolerance = gr.Number(
             DEFAULT_TOLERANCE, label="Tolerance (share of F(A) − F(A′))", step=0.005, elem_id="tolerance"
         )
-        n_steps = gr.Number(64, label="Nodes (when fixed)", precision=0, elem_id="nodes")
+        n_steps = gr.Number(64, label="Nodes (when fixed)", elem_id="nodes")
         rule = gr.Dropdown(list(RULES), value=RULES[0], label="Rule", elem_id="rule")
     return [function, baseline, precision, tolerance, n_steps, rule]
 
@@ -113,6 +129,14 @@ def _list_models() -> list[tuple[str, str]]:
 
 def _list_targets(model: str) -> list[str]:
     return [PREDICTED, *read_labels(model)]
+
+
+def _rest() -> gr.Button:
+    return gr.Button(interactive=False)
+
+
+def _wake() -> gr.Button:
+    return gr.Button(interactive=True)
 
 
 def _update_target(model: str, target: str) -> gr.Dropdown:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from attattr_core.attribution import Attribution
-from attattr_core.catalog import EMBEDDED
+from attattr_core.catalog import EMBEDDED, read_labels
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 from attattr_core.storage import load_attribution
@@ -18,8 +19,11 @@ from attattr_core.ui.components import tell, warn
 from attattr_core.ui.examples import FIRST, load_example
 from attattr_core.ui.payload import build_payload
 
+PREDICTED = "predicted"
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
 MAX_CHARACTERS = 20_000
+MAX_STEPS = 256  # fixed nodes on the page, where a layer cannot be stopped half-way; the command line takes more
+MAX_SHOWN = {"tokens": 512, "layers": 64, "heads": 64, "labels": 1000, "characters of a name": 200}
 _SECONDS_BETWEEN_MESSAGES = 0.2
 
 
@@ -68,6 +72,13 @@ def run_attribution(
         yield gr.skip(), warn(str(error)), gr.skip()
 
 
+def run_example(model: str, text: str, text_pair: str, *settings: Any) -> Iterator[tuple[Any, Any, Any, gr.Dropdown]]:
+    """Runs an example: its predicted label is explained, whatever was explained before."""
+    target = gr.Dropdown([PREDICTED, *read_labels(model)], value=PREDICTED)
+    for view, status, session in run_attribution(model, text, text_pair, PREDICTED, *settings):
+        yield view, status, session, target
+
+
 def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
     """Keeps the layers that were ready when the run was stopped."""
     if session is None or session.status != "running":
@@ -79,9 +90,13 @@ def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
 def open_result(path: str) -> tuple[Any, Any, Any]:
     """Shows a saved result file."""
     try:
-        session = Session(load_attribution(path), secrets.token_hex(6), "opened")
+        result = load_attribution(path)
+        _check_size(result)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip()
+    finally:
+        Path(path).unlink(missing_ok=True)  # it holds a visitor's text
+    session = Session(result, secrets.token_hex(6), "opened")
     return session.build_message(), "", session
 
 
@@ -92,13 +107,24 @@ def find_first_session() -> Session | None:
     return None if result is None else Session(result, "first", "example")
 
 
+def _check_size(result: Attribution) -> None:
+    names = (result.model, result.revision, result.notice[:1], *result.labels, *result.tokens, *result.word_labels)
+    sizes = (len(result.tokens), result.n_layers, result.n_heads, len(result.labels), max(map(len, names)))
+    for (what, most), size in zip(MAX_SHOWN.items(), sizes, strict=True):
+        if size > most:
+            raise UserError(f"This result has {size:,} {what}: the page shows up to {most}; open it in Python instead.")
+
+
 def _read_settings(
     function: str, baseline: str, precision: str, tolerance: float, n_steps: float, rule: str
 ) -> Settings:
     if precision not in (TOLERANCE, FIXED):
         raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
     if precision == FIXED:
-        return Settings(function, baseline, rule, _read_number("number of nodes", n_steps, int))
+        n_nodes = _read_number("number of nodes", n_steps, int)
+        if n_nodes != n_steps or n_nodes > MAX_STEPS:
+            raise UserError(f"The number of nodes is {n_steps}: choose a whole number from 1 to {MAX_STEPS} here.")
+        return Settings(function, baseline, rule, n_nodes)
     return Settings(function, baseline, rule, tolerance=_read_number("tolerance", tolerance, float))
 
 
@@ -106,7 +132,7 @@ def _read_number(name: str, value: Any, kind: type) -> Any:
     try:
         return kind(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"The {name} is {value!r}: type a number.") from error
+        raise UserError(f"The {name} is {str(value)[:80]!r}: type a number.") from error
 
 
 def _stream(

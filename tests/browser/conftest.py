@@ -43,7 +43,7 @@ def page(browser, app_url) -> Iterator[object]:
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     opened.goto(f"{app_url}?__theme=light")
-    opened.get_by_test_id("attattr-view").wait_for()
+    opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
     yield opened
     context.close()
     assert outside == []

@@ -174,6 +174,28 @@ def test_a_stop_keeps_the_finished_layers_and_frees_the_model(page):
     run(page, "Afterwards everything works.")
 
 
+def test_a_run_rests_its_button_and_one_stop_ends_it(page):
+    page.locator("#more button").first.click()
+    page.locator("#precision").get_by_text("fixed nodes").click()
+    page.locator("#nodes input").fill("150")
+    page.locator("#text textarea").fill("again " * 60)
+    page.locator("#run").click()
+    expect(page.locator("#run")).to_be_disabled()
+    expect(page.get_by_test_id("progress")).to_contain_text("running", timeout=90_000)
+    page.locator("#stop").click()
+    expect(page.locator("#run")).to_be_enabled()
+    expect(page.get_by_test_id("progress")).not_to_contain_text("running")
+
+
+def test_an_example_explains_its_own_prediction(page):
+    choose(page, "model", "snli")
+    choose(page, "target", "neutral")
+    page.get_by_text("negation", exact=True).first.click()
+    wait_until_done(page, "film")
+    expect(page.get_by_test_id("bar-explained")).to_contain_text("positive")
+    expect(page.locator("#target input")).to_have_value("predicted")
+
+
 def test_hostile_text_is_shown_as_text(page):
     page.locator("#text textarea").fill(HOSTILE)
     page.locator("#run").click()

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 
 from attattr_core import Settings, attribute, load_attribution, load_checkpoint
 from attattr_core.__main__ import main
@@ -53,7 +55,8 @@ def test_every_kind_of_output(tmp_path):
         (["--model", "sst2", "--text", "a", "--n-steps", "0"], "number of nodes is 0"),
         (["--model", "sst2", "--text", "a", "--tolerance", "2"], "tolerance is 2.0"),
         (["--model", "sst2", "--text", "a", "--head", "2"], "needs --layer"),
-        (["--model", "sst2", "--text", "a", "--layer", "7"], "no layer 7"),
+        (["--model", "sst2", "--text", "a", "--device", "nonsense"], "device 'nonsense' cannot"),
+        (["--model", "sst2", "--text", "a", "--device", "meta"], "device 'meta' cannot"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path, capsys, arguments, sentence):
@@ -64,10 +67,52 @@ def test_a_mistake_is_one_sentence(tmp_path, capsys, arguments, sentence):
     assert not (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("name", ["out.txt", "missing/out.npz"])
-def test_an_output_that_cannot_be_written_is_found_before_work(tmp_path, capsys, name):
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--layer", "7"], "no layer 7"),
+        (["--layer", "0"], "no layer 0"),
+        (["--layer", "1", "--head", "13"], "no head 13"),
+    ],
+)
+def test_a_layer_or_head_that_does_not_exist_is_found_before_work(tmp_path, capsys, monkeypatch, options, sentence):
+    monkeypatch.setattr("attattr_core.engine.integrate_layer", Mock(side_effect=AssertionError("computes")))
+    assert run("--model", "sst2", "--text", "a", *options, "--output", tmp_path / "out.png") == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_cuda_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA here")
+    assert run("--model", "sst2", "--text", "a", "--device", "cuda", "--output", tmp_path / "out.npz") == 2
+    assert capsys.readouterr().err == "error: The device 'cuda' cannot compute here: choose --device cpu.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("out.txt", ".txt"),
+        ("missing/out.npz", "missing"),
+        ("folder.npz", "cannot be written (Is a directory)"),
+        ("taken.jsonl", "taken.tokens.json"),
+        ("x" * 300 + ".npz", "File name too long"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_found_before_work(tmp_path, capsys, monkeypatch, name, sentence):
+    for folder in ("folder.npz", "taken.tokens.json"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr("attattr_core.checkpoints.load_checkpoint", Mock(side_effect=AssertionError("loads")))
     assert run("--model", "sst2", "--text", "a", "--output", tmp_path / name) == 2
-    assert name.split("/")[0].removeprefix("out") in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not [path for path in tmp_path.iterdir() if path.is_file()], "trying leaves nothing behind"
+
+
+def test_an_output_that_is_there_survives_a_mistake(tmp_path):
+    (tmp_path / "out.npz").write_text("kept")
+    assert run("--model", "nowhere", "--text", "a", "--output", tmp_path / "out.npz") == 2
+    assert (tmp_path / "out.npz").read_text() == "kept"
 
 
 def test_help_needs_no_torch():
@@ -78,5 +123,5 @@ def test_help_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
-    for option in ("--model", "--text-pair", "--target", "--rule", "--n-steps", "--tolerance", "--baseline", "--function"):
-        assert option in done.stdout
+    for option in ("model", "text-pair", "target", "rule", "n-steps", "tolerance", "baseline", "function", "output"):
+        assert f"--{option}" in done.stdout

@@ -3,8 +3,9 @@
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from samples import make_attribution
+from samples import make_attribution, make_long_attribution
 
 from attattr_core import UserError
 from attattr_core.pictures import draw_maps, draw_overview, render
@@ -45,3 +46,33 @@ def test_a_common_limit_changes_the_scale():
 def test_other_formats_are_refused():
     with pytest.raises(UserError, match="'gif'"):
         render(draw_overview(make_attribution()), "gif")
+
+
+def test_many_arcs_are_cut_to_the_strongest_and_the_title_says_so():
+    figure = draw_maps(select_map(make_long_attribution(192), 0, 0), picture="arcs")
+    left = figure.axes[0]
+    (lines,) = left.collections
+    assert len(lines.get_segments()) == 1500
+    assert not left.lines
+    assert "strongest 1,500 of 36,864" in left.get_title()
+    receivers = {segment[0][1] for segment in lines.get_segments()}
+    assert len(receivers) > 150, "equal entries are taken from the whole map"
+
+
+def test_few_arcs_are_all_drawn_from_receiver_to_sender():
+    view = select_map(make_attribution(), 0, 0)
+    right = draw_maps(view, picture="arcs").axes[1]
+    segments = right.collections[0].get_segments()
+    visible = np.abs(view.attribution) >= 0.01 * np.abs(view.attribution).max()
+    assert {(int(start[1]), int(end[1])) for start, end in segments} == set(zip(*np.nonzero(visible), strict=True))
+    strongest = np.unravel_index(np.abs(view.attribution).argmax(), view.attribution.shape)
+    np.testing.assert_array_equal(segments[-1], [(0, strongest[0]), (1, strongest[1])])
+    assert "strongest" not in right.get_title()
+
+
+def test_the_bar_of_the_grid_lies_below_it():
+    figure = draw_overview(make_attribution())
+    render(figure, "png")
+    grid, bar = figure.axes[0].get_window_extent(), figure.axes[0].child_axes[0].get_window_extent()
+    assert bar.y1 < grid.y0
+    assert bar.width == pytest.approx(grid.width)

@@ -67,7 +67,12 @@ def test_the_strongest_head_is_of_a_finished_layer():
 
 @pytest.mark.parametrize(
     ("arguments", "options", "sentence"),
-    [((2,), {}, "no layer 3"), ((0, 3), {}, "no head 4"), ((0, 0), {"flow": "C→A"}, "'C→A'"), ((-1,), {}, "no layer 0")],
+    [
+        ((2,), {}, "no layer 3"),
+        ((-1,), {}, "no layer 0"),
+        ((0, 3), {}, "no head 4"),
+        ((0, 0), {"flow": "C→A"}, "'C→A'"),
+    ],
 )
 def test_what_does_not_exist_is_named(arguments, options, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -26,7 +26,7 @@ function exportMenu(view) {
   for (const [format, text] of FORMATS) {
     const start = () => {
       menu.hidePopover();
-      trigger("export", { format, view: exportedView(view.run, view.state) });
+      trigger("export", { format, run: view.run.meta.run, view: exportedView(view.run, view.state) });
     };
     menu.append(make("button", { type: "button", text, "data-testid": "export-" + format, onclick: start }));
   }
