@@ -39,7 +39,7 @@ def build_app() -> gr.Blocks:
         )
         session = gr.State(None, time_to_live=3600)
         with gr.Row():
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=4, min_width=340):
                 model = gr.Dropdown(_list_models(), value=first_model, label="Checkpoint", elem_id="model")
                 target = gr.Dropdown(
                     _list_targets(first_model),

@@ -84,7 +84,7 @@ def test_a_long_text_is_cut_with_a_notice(client):
     [
         (0, "happy", "no label 'happy'"),
         (4, 0, "tolerance is 0.0"),
-        (4, None, "tolerance is None"),
+        (4, None, "tolerance is 'None'"),
     ],
 )
 def test_bad_settings_are_one_sentence(client, place, value, sentence):

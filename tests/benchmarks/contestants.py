@@ -52,11 +52,14 @@ class Authors:
     from the embeddings in which the attention of the layer is computed and then replaced, so that the layers below run
     on one row and broadcasting turns it into as many rows as there are nodes; gradients of the attention matrix;
     parameters that require gradients; a left sum. With ``plain`` also their own GELU and layer normalisation, made of
-    elementary operations; without, PyTorch's kernels, which is kinder to them than their code.
+    elementary operations; without, PyTorch's kernels, which is kinder to them than their code. With ``full`` every node
+    is a full forward pass, the layers below included, as the procedure reads without that broadcasting.
     """
 
-    def __init__(self, model: PreTrainedModel, inputs: dict[str, Tensor], n_nodes: int, *, plain: bool) -> None:
-        self.model, self.inputs, self.n_nodes = model, inputs, n_nodes
+    def __init__(
+        self, model: PreTrainedModel, inputs: dict[str, Tensor], n_nodes: int, *, plain: bool, full: bool = False
+    ) -> None:
+        self.model, self.inputs, self.n_nodes, self.full = model, inputs, n_nodes, full
         self.normalise: Callable = _normalise_plainly if plain else _normalise
         self.gelu: Callable = _gelu_plainly if plain else nn.functional.gelu
         self.batch = AUTHORS_BATCH if n_nodes % AUTHORS_BATCH == 0 else n_nodes
@@ -92,6 +95,8 @@ class Authors:
     def _run(self, target_layer: int, attention: Tensor | None) -> tuple[Tensor, Tensor | None]:
         bert = self.model.bert
         states = self._embed(bert.embeddings)
+        if self.full and attention is not None:
+            states = states.repeat(len(attention), 1, 1)
         found = None
         for index, layer in enumerate(bert.encoder.layer):
             states, own = self._run_layer(layer, states, attention if index == target_layer else None)

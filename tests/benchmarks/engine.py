@@ -56,6 +56,7 @@ class Case:
     ours_equal: float
     authors_ratio: float
     authors_kernels_ratio: float
+    authors_full_ratio: float
     captum_ratio: float
     ours_tolerance: float
     authors_64_ratio: float
@@ -103,6 +104,7 @@ def measure(size: str, n_tokens: int, *, max_rounds: int = _MAX_ROUNDS) -> Case:
         "ours": ours,
         "authors": Authors(model, inputs, EQUAL_NODES, plain=True),
         "authors_kernels": Authors(model, inputs, EQUAL_NODES, plain=False),
+        "authors_full": Authors(model, inputs, EQUAL_NODES, plain=True, full=True),
         "captum": Captum(model, inputs, EQUAL_NODES, "riemann_left"),
     }
     authors_64 = {"ours": adaptive, "authors": Authors(model, inputs, AUTHORS_NODES, plain=True)}
@@ -123,6 +125,7 @@ def measure(size: str, n_tokens: int, *, max_rounds: int = _MAX_ROUNDS) -> Case:
         ours_equal=seconds,
         authors_ratio=_compare_times(at_equal, "authors"),
         authors_kernels_ratio=_compare_times(at_equal, "authors_kernels"),
+        authors_full_ratio=_compare_times(at_equal, "authors_full"),
         captum_ratio=_compare_times(at_equal, "captum"),
         ours_tolerance=_median(to_tolerance, "ours"),
         authors_64_ratio=_compare_times(to_tolerance, "authors"),
@@ -235,6 +238,7 @@ def format_table(cases: Sequence[Case]) -> str:
     rows: list[tuple[str, Callable[[Case], str]]] = [
         (f"{EQUAL_NODES} left nodes, all layers", lambda case: f"{case.ours_equal:.2f} s"),
         ("… the authors' code takes", lambda case: f"{case.authors_ratio:.2f} ×"),
+        ("… with a full forward pass for every node", lambda case: f"{case.authors_full_ratio:.2f} ×"),
         ("… their procedure on PyTorch's kernels", lambda case: f"{case.authors_kernels_ratio:.2f} ×"),
         ("… captum", lambda case: f"{case.captum_ratio:.2f} ×"),
         ("largest difference of an entry", lambda case: f"{case.largest_difference:.0e}"),

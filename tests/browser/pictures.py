@@ -20,13 +20,14 @@ def main(folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         open_page(page, f"{url}?__theme=light")
-        page.screenshot(path=folder / "light.png")
+        page.screenshot(path=folder / "light.png", full_page=True)
         open_page(page, f"{url}?__theme=dark")
         page.get_by_text("negation", exact=True).first.click()
         page.wait_for_function(f"{READY}?.tokens.includes('gladly')")
+        page.wait_for_function("!document.querySelector('[data-testid=progress]').textContent", timeout=60_000)
         page.get_by_test_id("picture-arcs").check(force=True)
         page.wait_for_timeout(1500)
-        page.screenshot(path=folder / "dark.png")
+        page.screenshot(path=folder / "dark.png", full_page=True)
         browser.close()
 
 
