@@ -61,13 +61,12 @@ def run_attribution(
     Yields:
         Values for the view, the status and the session, after some layers each.
     """
-    started = time.perf_counter()
     try:
         settings = _read_settings(function, baseline, precision, tolerance, n_steps, rule)
         for name, part in (("A", text), ("B", text_pair)):
             if len(part or "") > MAX_CHARACTERS:
                 raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
-        yield from _stream(model, text or "", text_pair or "", target, settings, started)
+        yield from _stream(model, text or "", text_pair or "", target, settings)
     except UserError as error:
         yield gr.skip(), warn(str(error)), gr.skip()
 
@@ -135,15 +134,13 @@ def _read_number(name: str, value: Any, kind: type) -> Any:
         raise UserError(f"The {name} is {str(value)[:80]!r}: type a number.") from error
 
 
-def _stream(
-    model: str, text: str, text_pair: str, target: str, settings: Settings, started: float
-) -> Iterator[tuple[Any, Any, Any]]:
+def _stream(model: str, text: str, text_pair: str, target: str, settings: Settings) -> Iterator[tuple[Any, Any, Any]]:
     yield gr.skip(), tell(f"Loading {model} …"), gr.skip()
     from attattr_core.engine import attribute_layers
 
     checkpoint = _load(model)
     device = _name_device(checkpoint.device)
-    run, sent, last_message = secrets.token_hex(6), set(), 0.0
+    run, sent, last_message, started = secrets.token_hex(6), set(), 0.0, time.perf_counter()
     for result in attribute_layers(checkpoint, text, text_pair, target=target, settings=settings):
         is_done = bool(result.finished.all())
         now = time.perf_counter()
