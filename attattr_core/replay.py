@@ -11,14 +11,11 @@ A model is instrumented once, for as long as anyone uses it; what the instrument
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
 """
 
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from threading import RLock
-from time import perf_counter
 from weakref import WeakKeyDictionary
 
 import torch
@@ -28,6 +25,7 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from attattr_core.errors import UnsupportedModelError
 from attattr_core.families import Family, find_family
+from attattr_core.products import multiply
 
 _NAME = "attattr"
 
@@ -144,7 +142,7 @@ class _Recording:
         return output
 
     def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
-        return _multiply(projection, states)
+        return multiply(projection, states)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         logits = query @ key.transpose(-2, -1) * scaling
@@ -174,7 +172,7 @@ class _Replaying:
 
     def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
         if not self.at_start:
-            return _multiply(projection, states)
+            return multiply(projection, states)
         return states.new_zeros(()).expand(*states.shape[:-1], projection.out_features)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
@@ -355,35 +353,6 @@ def _wrap_linear(linear: nn.Linear) -> Callable:
     forward = linear.forward
 
     def run(states: Tensor) -> Tensor:
-        return forward(states) if _PASS.get() is None else _multiply(linear, states)
+        return forward(states) if _PASS.get() is None else multiply(linear, states)
 
     return run
-
-
-# ------------------------------------------------------------------------------------------------ the fast product
-
-
-def _multiply(linear: nn.Linear, states: Tensor) -> Tensor:
-    """A linear layer by whichever float32 product is faster on this processor."""
-    is_plain = type(linear) is nn.Linear and states.dtype == torch.float32 and states.device.type == "cpu"
-    if is_plain and _prefers_onednn():
-        return nn.functional.linear(states.to_mkldnn(), linear.weight, linear.bias).to_dense()
-    return type(linear).forward(linear, states)
-
-
-@cache
-def _prefers_onednn() -> bool:
-    """Times both products once: on some processors (AMD) oneDNN's is twice as fast as the one that PyTorch calls."""
-    if not torch.backends.mkldnn.is_available() or platform.machine() not in ("x86_64", "AMD64"):
-        return False
-    states, weight = torch.ones(256, 512), torch.ones(512, 512)
-    plain, onednn = [], []
-    with torch.no_grad():
-        for _ in range(20):  # in turns, and the best of many: other programs may be busy
-            start = perf_counter()
-            nn.functional.linear(states, weight)
-            middle = perf_counter()
-            nn.functional.linear(states.to_mkldnn(), weight).to_dense()
-            plain.append(middle - start)
-            onednn.append(perf_counter() - middle)
-    return min(onednn) < 0.8 * min(plain)

@@ -59,6 +59,13 @@ def export(page, file_format, tmp_path):
     return path
 
 
+def fix_nodes(page, n_nodes):
+    """Chooses a fixed number of nodes, so that a run takes long, or little."""
+    page.locator("#more button").first.click()
+    page.locator("#precision").get_by_text("fixed nodes").click()
+    page.locator("#nodes input").fill(str(n_nodes))
+
+
 def open_file(page, path):
     with page.expect_file_chooser() as chooser:
         page.locator("#open").click()
@@ -160,9 +167,7 @@ def test_an_empty_text_says_so_and_keeps_the_view(page):
 
 
 def test_a_stop_keeps_the_finished_layers_and_frees_the_model(page):
-    page.locator("#more button").first.click()
-    page.locator("#precision").get_by_text("fixed nodes").click()
-    page.locator("#nodes input").fill("150")
+    fix_nodes(page, 150)
     page.locator("#text textarea").fill("stop " * 60)
     page.locator("#run").click()
     expect(page.get_by_test_id("progress")).to_contain_text("running", timeout=90_000)
@@ -175,9 +180,7 @@ def test_a_stop_keeps_the_finished_layers_and_frees_the_model(page):
 
 
 def test_a_run_rests_its_button_and_one_stop_ends_it(page):
-    page.locator("#more button").first.click()
-    page.locator("#precision").get_by_text("fixed nodes").click()
-    page.locator("#nodes input").fill("150")
+    fix_nodes(page, 150)
     page.locator("#text textarea").fill("again " * 60)
     page.locator("#run").click()
     expect(page.locator("#run")).to_be_disabled()
@@ -207,9 +210,7 @@ def test_hostile_text_is_shown_as_text(page):
 
 
 def test_a_redraw_of_a_long_text_stays_under_a_tenth_of_a_second(page):
-    page.locator("#more button").first.click()
-    page.locator("#precision").get_by_text("fixed nodes").click()
-    page.locator("#nodes input").fill("1")
+    fix_nodes(page, 1)
     run(page, "again " * 126)
     times = []
     for cell in ("cell-2-5", "cell-4-1", "cell-6-12", "cell-1-sum", "cell-3-3"):
