@@ -17,20 +17,25 @@ class Family:
         layers: Path from the base model to the list of attributed layers; ``*`` stands for every member of a list.
         reserved_positions: Whether positions start at ``pad_token_id + 1``, so that fewer tokens fit than
             ``max_position_embeddings`` says.
-        projections: Linear layers, relative to one layer, that only feed the attention: they need not run when the
-            layer's context is given.
+        projections: Linear layers, relative to one layer, that only feed the attention, the query's first: they need
+            not run when the layer's context is given.
         sees_padding: Whether padding changes what a real token gives in spite of its mask, so that only examples of
             equal length may run together.
+        reads_first_token: Whether the classifier reads the top layer's first token only and the layer normalises after
+            its residuals, so that the top layer may run for that token alone.
     """
 
     layers: str
     reserved_positions: bool = False
     projections: tuple[str, ...] = ()
     sees_padding: bool = False
+    reads_first_token: bool = False
 
 
-_BERT = Family("encoder.layer", projections=("attention.self.query", "attention.self.key", "attention.self.value"))
-_ROBERTA = Family(_BERT.layers, reserved_positions=True, projections=_BERT.projections)
+_PROJECTIONS = ("attention.self.query", "attention.self.key", "attention.self.value")
+_BERT = Family("encoder.layer", projections=_PROJECTIONS, reads_first_token=True)
+_ROBERTA = Family("encoder.layer", reserved_positions=True, projections=_PROJECTIONS, reads_first_token=True)
+_PRE_NORM = Family("encoder.layer", reserved_positions=True, projections=_PROJECTIONS)
 _SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _LLAMA = Family("layers", projections=_SEPARATE)
 
@@ -41,17 +46,22 @@ FAMILIES: dict[str, Family] = {
     "ernie": _BERT,
     "layoutlm": _BERT,
     "roberta": _ROBERTA,
-    "roberta-prelayernorm": _ROBERTA,
+    "roberta-prelayernorm": _PRE_NORM,
     "xlm-roberta": _ROBERTA,
-    "xlm-roberta-xl": _ROBERTA,
+    "xlm-roberta-xl": _PRE_NORM,
     "camembert": _ROBERTA,
     "data2vec-text": _ROBERTA,
-    "esm": _ROBERTA,
+    "esm": _PRE_NORM,
     "mobilebert": Family("encoder.layer", sees_padding=True),  # it embeds every token with its neighbours
-    "distilbert": Family("transformer.layer", projections=("attention.q_lin", "attention.k_lin", "attention.v_lin")),
+    "distilbert": Family(
+        "transformer.layer",
+        projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        reads_first_token=True,
+    ),
     "albert": Family(
         "encoder.albert_layer_groups.*.albert_layers",
         projections=("attention.query", "attention.key", "attention.value"),
+        reads_first_token=True,
     ),
     "modernbert": Family("layers", projections=("attn.Wqkv",)),
     "nomic_bert": Family("layers"),

@@ -102,7 +102,8 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
     """
     inputs = {name: tensor[examples] for name, tensor in clean.inputs.items()}
     below = _select(clean.layers[layer - 1].output, examples) if layer else None
-    with _running(_Replaying(layer, context, below)):
+    narrow = len(clean.layers) - 1 if find_family(model.config.model_type).reads_first_token else None
+    with _running(_Replaying(layer, context, below, narrow)):
         return _call(model, inputs)
 
 
@@ -141,7 +142,7 @@ class _Recording:
         self.layers[-1].output = output
         return output
 
-    def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
+    def project(self, projection: nn.Linear, states: Tensor, *, is_query: bool) -> Tensor:
         return multiply(projection, states)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
@@ -153,31 +154,42 @@ class _Recording:
 
 
 class _Replaying:
-    """A pass that skips the layers below one layer and gives that layer its context."""
+    """A pass that skips the layers below one layer and gives that layer its context.
 
-    def __init__(self, start: int, context: Tensor, below: Tensor | tuple | None) -> None:
-        self.start, self.context, self.below = start, context, below
+    The layer ``narrow`` (the top one, where the classifier reads its first token only) runs for the first token:
+    its input is that token's state, and only its keys and values are computed from the states of all tokens.
+    """
+
+    def __init__(self, start: int, context: Tensor, below: Tensor | tuple | None, narrow: int | None) -> None:
+        self.start, self.context, self.below, self.narrow = start, context, below, narrow
         self.n_entered = 0
         self.at_start = False
+        self.whole: Tensor | None = None  # the states of all tokens, inside the narrow layer
 
     def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Tensor | tuple:
         self.n_entered += 1
         if self.n_entered <= self.start:
             return self.below
         self.at_start = self.n_entered == self.start + 1
+        if self.n_entered - 1 == self.narrow:
+            self.whole, args = args[0], (args[0][:, :1], *args[1:])
         try:
             return forward(*args, **kwargs)
         finally:
-            self.at_start = False
+            self.at_start, self.whole = False, None
 
-    def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
-        if not self.at_start:
-            return multiply(projection, states)
-        return states.new_zeros(()).expand(*states.shape[:-1], projection.out_features)
+    def project(self, projection: nn.Linear, states: Tensor, *, is_query: bool) -> Tensor:
+        if self.at_start:
+            return states.new_zeros(()).expand(*states.shape[:-1], projection.out_features)
+        return multiply(projection, states if self.whole is None or is_query else self.whole)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         if self.at_start:
-            return self.context
+            return self.context if self.whole is None else self.context[:, :1]
+        if self.whole is not None:  # the layer took all keys for one token's: (B, T·H, 1, d) is (B, T, H, d)
+            shape = (len(key), -1, query.shape[1], key.shape[-1])
+            key, value = (states.reshape(shape).transpose(1, 2) for states in (key, value))
+            mask = None if mask is None else mask[:, :, :1]
         return _attend_plainly(query, key, value, mask, scaling)
 
 
@@ -286,6 +298,7 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
 
 def _install(model: PreTrainedModel, family: Family) -> _Instruments:
     layers = _find_layers(model.base_model, family.layers)
+    queries = {layer.get_submodule(name) for layer in layers for name in family.projections[:1]}
     projections = [layer.get_submodule(name) for layer in layers for name in family.projections]
     linears = [module for layer in layers for module in layer.modules() if type(module) is nn.Linear]
     instruments = _Instruments(
@@ -301,7 +314,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         for linear in linears:
             linear.forward = _wrap_linear(linear)
         for projection in projections:
-            projection.forward = _wrap_projection(projection)
+            projection.forward = _wrap_projection(projection, is_query=projection in queries)
         for parameter in instruments.trainable:
             parameter.requires_grad_(False)
         model.eval()
@@ -339,12 +352,12 @@ def _wrap_layer(forward: Callable) -> Callable:
     return run
 
 
-def _wrap_projection(projection: nn.Linear) -> Callable:
+def _wrap_projection(projection: nn.Linear, *, is_query: bool) -> Callable:
     forward = projection.forward
 
     def run(states: Tensor) -> Tensor:
         current = _PASS.get()
-        return forward(states) if current is None else current.project(projection, states)
+        return forward(states) if current is None else current.project(projection, states, is_query=is_query)
 
     return run
 
