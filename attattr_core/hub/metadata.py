@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from attattr_core.adapters import ADAPTER_CONFIG, read_base, vet_adapter
 from attattr_core.catalog import EMBEDDED, check_labels
 from attattr_core.errors import UserError
-from attattr_core.hub.cache import RemoteFile
+from attattr_core.hub.cache import RemoteFile, is_sha
 from attattr_core.hub.client import Deadline
 from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
 from attattr_core.hub.limits import HubLimits, list_curated
@@ -93,7 +93,7 @@ def describe(
             described = _describe_model(source, has_head=has_head, is_attributed=is_attributed)
     except UserError:
         raise
-    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:  # values of kinds nobody expects
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, OSError) as error:  # hostile values
         raise UserError(
             f"The configuration of {reference.name[:80]!r} makes no sense: choose another model."
         ) from error
@@ -185,8 +185,10 @@ def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _refuse_uncurated(reference: Reference) -> None:
+    """Branches other than the main one may be anybody's proposals, so that no list can speak for them."""
     names = list_curated()
-    if reference.kind != "hub" or reference.name not in names:
+    is_listed = reference.kind == "hub" and reference.name in names
+    if not is_listed or not (reference.revision in (None, constants.DEFAULT_REVISION) or is_sha(reference.revision)):
         raise UserError(
             f"{reference.name[:80]!r} is not among the models that may be used here: choose one of "
             f"{', '.join((*EMBEDDED, *names))}."

@@ -1,15 +1,13 @@
 """A Hub of the tests' own for every test, an empty home, and tiny models to serve."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hub.editing import edit
 from hub.server import HubServer
 from huggingface_hub import constants
-from huggingface_hub.utils import close_session
-from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification
 from unit.random_models import build_tokenizer
 
@@ -58,16 +56,6 @@ def copy(tiny, tmp_path) -> Callable[..., Path]:
     return make
 
 
-def edit(path: Path, **changes) -> None:
-    """Changes a JSON file; None takes a key out."""
-    content = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
-
-
-def write_weights(path: Path, tensors: dict) -> None:
-    save_file(tensors, path, metadata={"format": "pt"})
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """An empty home that is the working directory too; the cache is the only thing that may appear in it."""
@@ -91,7 +79,6 @@ def hub(home, monkeypatch) -> Iterator[HubServer]:
     monkeypatch.setattr("attattr_core.hub.client._PAUSE", 0.01)
     monkeypatch.setattr("attattr_core.hub.transfer._PAUSE", 0.01)
     yield server
-    close_session()
     server.shutdown()
     server.server_close()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub.conftest import edit, write_weights
+from hub.editing import edit, write_weights
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertModel

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hub.conftest import edit, write_weights
+from hub.editing import edit, write_weights
 from safetensors.torch import load_file
 from unit.random_models import build_tokenizer
 

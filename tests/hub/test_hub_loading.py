@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub.conftest import edit
+from hub.editing import edit
+from huggingface_hub import constants
 
 from attattr_core import Settings, attribute, load_attribution, load_checkpoint
 from attattr_core.__main__ import main
 from attattr_core.catalog import EMBEDDED_FOLDER
+from attattr_core.cli.progress import showing_download
+from attattr_core.hub import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,20 +42,16 @@ def test_embedded_checkpoints_give_the_same_from_the_hub_and_from_disk(hub, tmp_
     np.testing.assert_array_equal(here.attention, there.attention)
 
 
-def run(hub, home: Path, *arguments: object, **options) -> subprocess.Popen:
-    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf"), "OMP_NUM_THREADS": "1"}
-    environment = {key: value for key, value in environment.items() if key != "HF_HUB_OFFLINE"}
-    command = [sys.executable, "-m", "attattr_core", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
-
-
-def test_the_command_line_takes_hub_ids_and_goes_on_after_ctrl_c(hub, tiny, home):
-    hub.add("org/tiny", tiny, pause=0.5)
+def test_the_command_line_takes_hub_ids_and_goes_on_after_ctrl_c(hub, tiny, home, capsys):
+    hub.add("org/tiny", tiny, pause=0.2)
     output = home / "out.npz"
-    arguments = ("attribute", "--model", "org/tiny@main", "--text", "the film", "--n-steps", 1, "--output", output)
-    first = run(hub, home, *arguments)
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size > 100_000 for path in (home / "hf").rglob("*.incomplete")):
+    arguments = ["attribute", "--model", "org/tiny@main", "--text", "the film", "--n-steps", "1"]
+    arguments += ["--output", str(output)]
+    settings = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": constants.HF_HUB_CACHE, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-m", "attattr_core", *arguments]
+    first = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not any(path.stat().st_size > 100_000 for path in home.rglob("*.incomplete")):
         assert first.poll() is None, first.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -65,12 +64,19 @@ def test_the_command_line_takes_hub_ids_and_goes_on_after_ctrl_c(hub, tiny, home
 
     hub.models["org/tiny"].pause = 0
     hub.requests.clear()
-    second = run(hub, home, *arguments)
-    _, error = second.communicate(timeout=60)
-    assert second.returncode == 0, error
+    assert main(arguments) == 0
     assert any("range" in headers for _, _, headers in hub.requests)
-    assert "download" not in error, "the bar is for terminals"
+    assert "download" not in capsys.readouterr().err, "the bar is for terminals"
     assert load_attribution(output).labels == ("no", "yes")
+
+
+def test_the_bar_counts_bytes_on_a_terminal(capsys, monkeypatch):
+    for is_terminal in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda answer=is_terminal: answer)
+        with showing_download() as on_progress:
+            for n_bytes in (0, 400_000, 2_000_000):
+                on_progress(Progress(n_bytes, 2_000_000))
+        assert ("400k/2.00M" in capsys.readouterr().err) == is_terminal
 
 
 def test_a_mistake_on_the_command_line_is_one_sentence(hub, home, capsys):

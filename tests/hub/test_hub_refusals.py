@@ -5,11 +5,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from hub.conftest import edit
+from hub.editing import edit
 from hub.server import GOOD_TOKEN
 
 from attattr_core import UnsupportedModelError, UserError
 from attattr_core.hub import HubLimits, describe, parse_reference
+from attattr_core.hub.limits import list_curated
 
 
 @pytest.fixture(autouse=True)
@@ -236,8 +237,17 @@ def test_only_curated_models(hub, tiny, refuse, monkeypatch):
     refuse("org/tiny", f"'org/tiny' {sentence}", limits=limits)
     refuse(tiny, sentence, limits=limits)
     hub.add("org/listed", tiny)
+    refuse("org/listed@refs/pr/1", f"'org/listed' {sentence}", limits=limits)
     assert describe(parse_reference("org/listed"), limits=limits).labels == ("no", "yes")
     assert describe(parse_reference("sst2"), limits=limits).labels == ("negative", "positive")
+
+
+def test_the_curated_list_is_read_from_its_file(tmp_path, monkeypatch):
+    path = tmp_path / "curated.json"
+    monkeypatch.setattr("attattr_core.hub.limits._CURATED", path)
+    assert list_curated() == ()
+    path.write_text(json.dumps({"models": [{"id": "org/a", "task": {"name": "x"}}, {"id": "org/b"}, {"id": "org/a"}]}))
+    assert list_curated() == ("org/a", "org/b")
 
 
 def test_a_cache_that_cannot_be_written(hub, tiny, refuse, home, monkeypatch):
