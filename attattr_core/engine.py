@@ -117,8 +117,9 @@ def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]
     config, ids = checkpoint.model.config, example.inputs["input_ids"]
     # the head of an encoder-decoder reads the last </s> and wants equally many in a batch
     n_ends = ids.count(config.eos_token_id) if config.is_encoder_decoder else 0
-    # without a padding token, the head of a decoder reads the last position, padding or not
-    needs_equal_lengths = config.pad_token_id == -1 or find_family(config.model_type).sees_padding
+    # without a padding token the head of a decoder reads the last position, padding or not; some heads always do
+    reads_padding = config.pad_token_id == -1 or getattr(config, "summary_type", None) in ("last", "mean")
+    needs_equal_lengths = reads_padding or find_family(config.model_type).sees_padding
     return n_ends, len(ids) if needs_equal_lengths else 0, len(ids)
 
 

@@ -9,25 +9,33 @@ Two identities carry the engine (H heads, T tokens, d head width):
 
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
+
+Where a family's attention goes through transformers' attention interface, a function registered there sees it. Where
+it does not, the family's own eager attention runs, and `attattr_core.interception` finds in it the product of
+probabilities and values, in the recorded pass and at the layer that a replay starts at.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import RLock
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
-from attattr_core.families import Family, find_family
+from attattr_core.families import Family, check_config, find_family
+from attattr_core.interception import Attended, Interception
 from attattr_core.products import multiply
 
 _NAME = "attattr"
+_SPARSE = "block_sparse"
 
 
 @dataclass(frozen=True)
@@ -38,13 +46,13 @@ class LayerRecord:
         attention: Attention probabilities A, (B, H, T, T), row = query, column = key.
         value: V, repeated to H heads, (B, H, T, d).
         allowed: True where a query may attend to a key, broadcastable to (B, 1, T, T); None where it always may.
-        output: What the layer returned: hidden states (B, T, hidden), in some families as the first of a tuple.
+        output: What the layer returned: hidden states (B, T, hidden), in some families in a tuple or a dictionary.
     """
 
     attention: Tensor
     value: Tensor
     allowed: Tensor | None
-    output: Tensor | tuple
+    output: Any
 
 
 @dataclass(frozen=True)
@@ -72,18 +80,18 @@ def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
         The record, on the model's device.
 
     Raises:
-        UnsupportedModelError: When a layer did not call the attention interface exactly once.
+        UnsupportedModelError: When a layer did not attend exactly once.
     """
-    recording = _Recording()
+    recording = _Recording(find_family(model.config.model_type))
     with torch.no_grad(), _running(recording):
         logits = _call(model, inputs)
     n_calls = [len(layer.attended) for layer in recording.layers]
     if not n_calls or any(n != 1 for n in n_calls):
         raise UnsupportedModelError(
-            f"Models of the family {model.config.model_type!r} cannot be attributed: their layers called the attention "
-            f"interface {n_calls} times where once each is needed."
+            f"Models of the family {model.config.model_type!r} cannot be attributed: their layers were seen to attend "
+            f"{n_calls} times where once each is needed."
         )
-    layers = tuple(LayerRecord(*layer.attended[0], output=layer.output) for layer in recording.layers)
+    layers = tuple(LayerRecord(**vars(layer.attended[0]), output=layer.output) for layer in recording.layers)
     return Record(dict(inputs), logits, layers)
 
 
@@ -101,18 +109,27 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
         Logits, (n_rows, n_labels).
     """
     inputs = {name: tensor[examples] for name, tensor in clean.inputs.items()}
-    below = _select(clean.layers[layer - 1].output, examples) if layer else None
-    with _running(_Replaying(layer, context, below)):
+    family = find_family(model.config.model_type)
+    outputs = [below.output for below in clean.layers[:layer]]
+    if family.chained:  # only the last of them counts, so one selection serves all
+        below = [_select(output, examples, family.batch_dim) for output in outputs[-1:]] * layer
+    else:
+        below = [_select(output, examples, family.batch_dim) for output in outputs]
+    with _running(_Replaying(family, layer, context, below)):
         return _call(model, inputs)
 
 
-def _select(output: Tensor | tuple | None, examples: Tensor) -> Tensor | tuple | None:
-    """Picks rows of a layer's output; what all examples share (a position bias has batch size 1) is repeated."""
-    if isinstance(output, tuple):
-        return tuple(_select(part, examples) for part in output)
+def _select(output: Any, examples: Tensor, dim: int) -> Any:
+    """Picks examples of a layer's output; what all of them share (a position bias has batch size 1) is repeated."""
+    if isinstance(output, tuple | list):
+        return type(output)(_select(part, examples, dim) for part in output)
+    if isinstance(output, dict):
+        return {name: _select(part, examples, dim) for name, part in output.items()}
     if output is None:
         return None
-    return output.expand(len(examples), *output.shape[1:]) if output.shape[0] == 1 else output[examples]
+    if output.shape[dim] == 1:
+        return output.expand(*output.shape[:dim], len(examples), *output.shape[dim + 1 :])
+    return output.index_select(dim, examples)
 
 
 # ---------------------------------------------------------------------------------------------- what a pass does
@@ -120,65 +137,78 @@ def _select(output: Tensor | tuple | None, examples: Tensor) -> Tensor | tuple |
 
 @dataclass
 class _RecordedLayer:
-    attended: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
-    output: Tensor | tuple | None = None
+    attended: list[Attended] = field(default_factory=list)
+    output: Any = None
 
 
 class _Recording:
     """A clean pass that keeps every layer's attention, value and output."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: Family) -> None:
+        self.family = family
         self.layers: list[_RecordedLayer] = []
         self.inside = False
 
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Tensor | tuple:
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
         self.layers.append(_RecordedLayer())
         self.inside = True
         try:
-            output = forward(*args, **kwargs)
+            with _intercepting(self.family, self.keep):
+                output = forward(*args, **kwargs)
         finally:
             self.inside = False
         self.layers[-1].output = output
         return output
 
-    def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor) -> Tensor:
         return multiply(projection, states)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         logits = query @ key.transpose(-2, -1) * scaling
         attention = (logits if mask is None else logits + mask).softmax(-1)
         if self.inside:
-            self.layers[-1].attended.append((attention, value, _find_allowed(mask)))
+            self.keep(Attended(attention, value, _find_allowed(mask)))
         return compute_context(attention, value)
+
+    def keep(self, attended: Attended) -> None:
+        self.layers[-1].attended.append(attended)
 
 
 class _Replaying:
     """A pass that skips the layers below one layer and gives that layer its context."""
 
-    def __init__(self, start: int, context: Tensor, below: Tensor | tuple | None) -> None:
-        self.start, self.context, self.below = start, context, below
+    def __init__(self, family: Family, start: int, context: Tensor, below: list) -> None:
+        self.family, self.start, self.context, self.below = family, start, context, below
         self.n_entered = 0
         self.at_start = False
 
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Tensor | tuple:
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
         self.n_entered += 1
         if self.n_entered <= self.start:
-            return self.below
+            return self.below[self.n_entered - 1]
         self.at_start = self.n_entered == self.start + 1
-        try:
+        if not self.at_start:
             return forward(*args, **kwargs)
+        try:
+            with _intercepting(self.family, lambda attended: self.context):
+                return forward(*args, **kwargs)
         finally:
             self.at_start = False
 
-    def project(self, projection: nn.Linear, states: Tensor) -> Tensor:
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor) -> Tensor:
         if not self.at_start:
             return multiply(projection, states)
-        return states.new_zeros(()).expand(*states.shape[:-1], projection.out_features)
+        width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
+        return states.new_zeros(()).expand(*states.shape[:-1], width)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         if self.at_start:
             return self.context
         return _attend_plainly(query, key, value, mask, scaling)
+
+
+def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
+    return nullcontext() if family.routed else Interception(attend)
 
 
 _PASS: ContextVar[_Recording | _Replaying | None] = ContextVar("attattr_pass", default=None)
@@ -250,6 +280,7 @@ class _Instruments:
     trainable: list[nn.Parameter]
     in_training: list[nn.Module]
     wrapped: list[tuple[nn.Module, Callable | None]]
+    sparse: list[tuple[nn.Module, dict[str, nn.Module]]]
 
 
 _INSTRUMENTS: WeakKeyDictionary[PreTrainedModel, _Instruments] = WeakKeyDictionary()
@@ -267,9 +298,10 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
         model: A sequence classifier of a supported family.
 
     Raises:
-        UnsupportedModelError: When the family is not supported.
+        UnsupportedModelError: When the family, or this model's configuration of it, is not supported.
     """
     family = find_family(model.config.model_type)
+    check_config(model.config)
     with _LOCK:
         if model in _INSTRUMENTS:
             _INSTRUMENTS[model].n_users += 1
@@ -285,6 +317,8 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _install(model: PreTrainedModel, family: Family) -> _Instruments:
+    in_training = [module for module in model.modules() if module.training]
+    sparse = _attend_fully(model)
     layers = _find_layers(model.base_model, family.layers)
     projections = [layer.get_submodule(name) for layer in layers for name in family.projections]
     linears = [module for layer in layers for module in layer.modules() if type(module) is nn.Linear]
@@ -292,8 +326,9 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         n_users=1,
         attention=model.config._attn_implementation,
         trainable=[parameter for parameter in model.parameters() if parameter.requires_grad],
-        in_training=[module for module in model.modules() if module.training],
+        in_training=in_training,
         wrapped=[(module, vars(module).get("forward")) for module in {*layers, *projections, *linears}],
+        sparse=sparse,
     )
     try:
         for layer in layers:
@@ -305,7 +340,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         for parameter in instruments.trainable:
             parameter.requires_grad_(False)
         model.eval()
-        model.set_attn_implementation(_NAME)
+        _set_attention(model, family, _NAME if family.routed else "eager")
     except BaseException:
         _remove(model, instruments)
         raise
@@ -313,7 +348,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
 
 
 def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
-    model.set_attn_implementation(instruments.attention)
+    _set_attention(model, find_family(model.config.model_type), instruments.attention)
     for module in instruments.in_training:
         module.training = True
     for parameter in instruments.trainable:
@@ -323,6 +358,29 @@ def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
             vars(module).pop("forward", None)  # the class's own method shows again
         else:
             module.forward = forward
+    for module, children in instruments.sparse:
+        module.attention_type = _SPARSE
+        module._modules.update(children)
+
+
+def _set_attention(model: PreTrainedModel, family: Family, name: str) -> None:
+    if family.routed:
+        model.set_attn_implementation(name)
+    else:  # the method would refuse, but what these read while they run is this
+        model.config._attn_implementation = name
+
+
+def _attend_fully(model: PreTrainedModel) -> list[tuple[nn.Module, dict[str, nn.Module]]]:
+    """Makes a BigBird attend fully, as it does by itself, and for good, for texts as short as those that run here.
+
+    Returns:
+        The modules that were switched, with their children before.
+    """
+    sparse = [module for module in model.modules() if getattr(module, "attention_type", None) == _SPARSE]
+    children = [(module, dict(module._modules)) for module in sparse]
+    if sparse:
+        model.base_model.set_attention_type("original_full")
+    return children
 
 
 def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
@@ -339,7 +397,7 @@ def _wrap_layer(forward: Callable) -> Callable:
     return run
 
 
-def _wrap_projection(projection: nn.Linear) -> Callable:
+def _wrap_projection(projection: nn.Linear | Conv1D) -> Callable:
     forward = projection.forward
 
     def run(states: Tensor) -> Tensor:
