@@ -1,4 +1,4 @@
-"""Record a forward pass and restart it at one layer: the only file that knows transformers' internals.
+"""Record a forward pass and restart it at one layer: what knows transformers' internals, with `attattr_core.passes`.
 
 Two identities carry the engine (H heads, T tokens, d head width):
 
@@ -10,31 +10,29 @@ Two identities carry the engine (H heads, T tokens, d head width):
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
 
-Where a family's attention goes through transformers' attention interface, a function registered there sees it. Where
-it does not, the family's own eager attention runs, and `attattr_core.interception` finds in it the product of
-probabilities and values, in the recorded pass and at the layer that a replay starts at.
+This file records, replays and instruments; `attattr_core.passes` holds what the instruments do, and
+`attattr_core.interception` finds attention in models that do not use transformers' attention interface.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
 from attattr_core.families import Family, check_config, find_family
-from attattr_core.interception import Attended, Interception
+from attattr_core.passes import ATTENTION, PASS, Recording, Replaying, compute_context, running
 from attattr_core.products import multiply
 
-_NAME = "attattr"
+__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay"]
+
 _SPARSE = "block_sparse"
 
 
@@ -64,11 +62,6 @@ class Record:
     layers: tuple[LayerRecord, ...]
 
 
-def compute_context(attention: Tensor, value: Tensor) -> Tensor:
-    """Mixes values by attention, C_h = A_h V_h: (…, H, T, T) and (…, H, T, d) give (…, T, H, d)."""
-    return (attention @ value).transpose(-3, -2)
-
-
 def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
     """Runs the model once and keeps what later replays need.
 
@@ -82,8 +75,8 @@ def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
     Raises:
         UnsupportedModelError: When a layer did not attend exactly once.
     """
-    recording = _Recording(find_family(model.config.model_type))
-    with torch.no_grad(), _running(recording):
+    recording = Recording(find_family(model.config.model_type))
+    with torch.no_grad(), running(recording):
         logits = _call(model, inputs)
     n_calls = [len(layer.attended) for layer in recording.layers]
     if not n_calls or any(n != 1 for n in n_calls):
@@ -115,7 +108,7 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
         below = [_select(output, examples, family.batch_dim) for output in outputs[-1:]] * layer
     else:
         below = [_select(output, examples, family.batch_dim) for output in outputs]
-    with _running(_Replaying(family, layer, context, below)):
+    with running(Replaying(family, layer, context, below)):
         return _call(model, inputs)
 
 
@@ -132,142 +125,9 @@ def _select(output: Any, examples: Tensor, dim: int) -> Any:
     return output.index_select(dim, examples)
 
 
-# ---------------------------------------------------------------------------------------------- what a pass does
-
-
-@dataclass
-class _RecordedLayer:
-    attended: list[Attended] = field(default_factory=list)
-    output: Any = None
-
-
-class _Recording:
-    """A clean pass that keeps every layer's attention, value and output."""
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self.layers: list[_RecordedLayer] = []
-        self.inside = False
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.layers.append(_RecordedLayer())
-        self.inside = True
-        try:
-            with _intercepting(self.family, self.keep):
-                output = forward(*args, **kwargs)
-        finally:
-            self.inside = False
-        self.layers[-1].output = output
-        return output
-
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor) -> Tensor:
-        return multiply(projection, states)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        logits = query @ key.transpose(-2, -1) * scaling
-        attention = (logits if mask is None else logits + mask).softmax(-1)
-        if self.inside:
-            self.keep(Attended(attention, value, _find_allowed(mask)))
-        return compute_context(attention, value)
-
-    def keep(self, attended: Attended) -> None:
-        self.layers[-1].attended.append(attended)
-
-
-class _Replaying:
-    """A pass that skips the layers below one layer and gives that layer its context."""
-
-    def __init__(self, family: Family, start: int, context: Tensor, below: list) -> None:
-        self.family, self.start, self.context, self.below = family, start, context, below
-        self.n_entered = 0
-        self.at_start = False
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.n_entered += 1
-        if self.n_entered <= self.start:
-            return self.below[self.n_entered - 1]
-        self.at_start = self.n_entered == self.start + 1
-        if not self.at_start:
-            return forward(*args, **kwargs)
-        try:
-            with _intercepting(self.family, lambda attended: self.context):
-                return forward(*args, **kwargs)
-        finally:
-            self.at_start = False
-
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor) -> Tensor:
-        if not self.at_start:
-            return multiply(projection, states)
-        width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
-        return states.new_zeros(()).expand(*states.shape[:-1], width)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        if self.at_start:
-            return self.context
-        return _attend_plainly(query, key, value, mask, scaling)
-
-
-def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
-    return nullcontext() if family.routed else Interception(attend)
-
-
-_PASS: ContextVar[_Recording | _Replaying | None] = ContextVar("attattr_pass", default=None)
-
-
-@contextmanager
-def _running(current: _Recording | _Replaying) -> Iterator[None]:
-    token = _PASS.set(current)
-    try:
-        yield
-    finally:
-        _PASS.reset(token)
-
-
 def _call(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
     extra = {"use_cache": False} if getattr(model.config, "use_cache", None) is not None else {}
     return model(**inputs, **extra, return_dict=True).logits
-
-
-# --------------------------------------------------------------------------------------------- attention itself
-
-
-def _attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    **_: object,
-) -> tuple[Tensor, None]:
-    """The attention function registered with transformers; context out, (B, T, H, d)."""
-    n_groups = query.shape[1] // key.shape[1]
-    if n_groups > 1:  # grouped queries: every key and value serves n_groups heads
-        key, value = key.repeat_interleave(n_groups, 1), value.repeat_interleave(n_groups, 1)
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if position_bias is not None:
-        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
-    current = _PASS.get()
-    attend = _attend_plainly if current is None else current.attend
-    return attend(query, key, value, attention_mask, scaling), None
-
-
-def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
-    return context.transpose(1, 2)
-
-
-def _find_allowed(mask: Tensor | None) -> Tensor | None:
-    """Reads an additive or boolean mask: True where attention is allowed; None where nothing is masked."""
-    if mask is None:
-        return None
-    allowed = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
-    return None if bool(allowed.all()) else allowed
-
-
-AttentionInterface.register(_NAME, _attend)
-AttentionMaskInterface.register(_NAME, eager_mask)  # without it every mask would be None, silently
 
 
 # ------------------------------------------------------------------------------------------------- instruments
@@ -340,7 +200,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         for parameter in instruments.trainable:
             parameter.requires_grad_(False)
         model.eval()
-        _set_attention(model, family, _NAME if family.routed else "eager")
+        _set_attention(model, family, ATTENTION if family.routed else "eager")
     except BaseException:
         _remove(model, instruments)
         raise
@@ -391,7 +251,7 @@ def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
 
 def _wrap_layer(forward: Callable) -> Callable:
     def run(*args, **kwargs) -> Tensor | tuple:
-        current = _PASS.get()
+        current = PASS.get()
         return forward(*args, **kwargs) if current is None else current.run_layer(forward, args, kwargs)
 
     return run
@@ -401,7 +261,7 @@ def _wrap_projection(projection: nn.Linear | Conv1D) -> Callable:
     forward = projection.forward
 
     def run(states: Tensor) -> Tensor:
-        current = _PASS.get()
+        current = PASS.get()
         return forward(states) if current is None else current.project(projection, states)
 
     return run
@@ -411,6 +271,6 @@ def _wrap_linear(linear: nn.Linear) -> Callable:
     forward = linear.forward
 
     def run(states: Tensor) -> Tensor:
-        return forward(states) if _PASS.get() is None else multiply(linear, states)
+        return forward(states) if PASS.get() is None else multiply(linear, states)
 
     return run
