@@ -82,7 +82,7 @@ def select_map(
         sentences=sentences,
         attention=np.where(hidden, np.nan, attention[np.ix_(shown, shown)]),
         attribution=np.where(hidden, np.nan, contribution[np.ix_(shown, shown)]),
-        unit=attribution.settings.function,
+        unit=attribution.unit,
     )
 
 
