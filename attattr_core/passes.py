@@ -1,4 +1,4 @@
-"""What a model's instruments do in a pass: record it, or replay it from one layer; `attattr_core.replay` starts both.
+"""What a model's instruments do in a pass: record it, replay it from one layer, or mask it; `replay` starts them.
 
 The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
 registered with transformers' attention interface, and, for families that do not use it, an `Interception`.
@@ -113,15 +113,46 @@ class Replaying:
         return _attend_plainly(query, key, value, mask, scaling)
 
 
+class Masking:
+    """A whole pass in which each layer's attention probabilities are multiplied by a mask, without renormalising."""
+
+    def __init__(self, family: Family, masks: Tensor) -> None:
+        self.family, self.masks = family, masks
+        self.n_entered = self.n_masked = 0
+        self.inside = False
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.n_entered += 1
+        self.inside = True
+        try:
+            with _intercepting(self.family, lambda attended: self.mix(attended.attention, attended.value)):
+                return forward(*args, **kwargs)
+        finally:
+            self.inside = False
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        return multiply(projection, states)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        if not self.inside:
+            return _attend_plainly(query, key, value, mask, scaling)
+        logits = query @ key.transpose(-2, -1) * scaling
+        return self.mix((logits if mask is None else logits + mask).softmax(-1), value)
+
+    def mix(self, attention: Tensor, value: Tensor) -> Tensor:
+        self.n_masked += 1
+        return compute_context(attention * self.masks[:, self.n_entered - 1], value)
+
+
 def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
     return nullcontext() if family.routed else Interception(attend)
 
 
-PASS: ContextVar[Recording | Replaying | None] = ContextVar("attattr_pass", default=None)
+PASS: ContextVar[Recording | Replaying | Masking | None] = ContextVar("attattr_pass", default=None)
 
 
 @contextmanager
-def running(current: Recording | Replaying) -> Iterator[None]:
+def running(current: Recording | Replaying | Masking) -> Iterator[None]:
     """Makes a pass that of this thread."""
     token = PASS.set(current)
     try:

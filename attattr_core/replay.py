@@ -28,10 +28,10 @@ from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
 from attattr_core.families import Family, check_config, find_family
-from attattr_core.passes import ATTENTION, PASS, Recording, Replaying, compute_context, running
+from attattr_core.passes import ATTENTION, PASS, Masking, Recording, Replaying, compute_context, running
 from attattr_core.products import multiply
 
-__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay"]
+__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay", "run_masked"]
 
 _SPARSE = "block_sparse"
 
@@ -111,6 +111,32 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
     narrow = len(clean.layers) - 1 if family.reads_first_token else None
     with running(Replaying(family, layer, context, below, narrow)):
         return _call(model, inputs)
+
+
+def run_masked(model: PreTrainedModel, inputs: Mapping[str, Tensor], masks: Tensor) -> Tensor:
+    """Runs the model with its attention probabilities multiplied by masks, without renormalising.
+
+    Args:
+        model: An instrumented model (see `instrumented`).
+        inputs: Tokenised examples, each tensor (B, T).
+        masks: 1 keeps and 0 removes, (B, L, H, T, T) or with dimensions of size 1 that stand for all.
+
+    Returns:
+        Logits, (B, n_labels).
+
+    Raises:
+        UnsupportedModelError: When a layer did not mix by attention exactly once.
+    """
+    masking = Masking(find_family(model.config.model_type), masks)
+    with torch.no_grad(), running(masking):
+        logits = _call(model, inputs)
+    n_layers = masks.shape[1]
+    if not masking.n_entered == masking.n_masked == n_layers:
+        raise UnsupportedModelError(
+            f"Attention of the family {model.config.model_type!r} cannot be masked: {masking.n_masked} of {n_layers} "
+            "layers were reached."
+        )
+    return logits
 
 
 def _select(output: Any, examples: Tensor, dim: int) -> Any:

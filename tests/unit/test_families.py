@@ -26,7 +26,7 @@ from attattr_core.encoding import MAX_TOKENS, collate, encode, find_max_length, 
 from attattr_core.families import FAMILIES, REFUSED, Family, check_config
 from attattr_core.integration import integrate_layer
 from attattr_core.quadrature import compute_nodes
-from attattr_core.replay import compute_context, instrumented, record, replay
+from attattr_core.replay import compute_context, instrumented, record, replay, run_masked
 
 PAIR = ("the film is not very good", "two men are playing")
 # A ReLU puts kinks into the path, where no quadrature converges fast.
@@ -67,6 +67,27 @@ def test_recording_and_replaying_give_the_models_own_logits_and_attention(family
         torch.testing.assert_close(part.attention, attention, atol=1e-12, rtol=0)
         if part.allowed is not None:
             assert torch.equal(part.allowed.expand_as(attention), attention > 0)
+
+
+@every_family
+def test_masked_attention_is_zeroed_attention(family):
+    checkpoint, inputs, own = prepare(family)
+    with instrumented(checkpoint.model):
+        clean = record(checkpoint.model, inputs)
+        n_layers = len(clean.layers)
+        shape = (1, n_layers, *clean.layers[0].attention.shape[1:])
+        mask = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.3).double()
+        heads = mask[..., :1, :1]
+        masks = torch.cat([torch.ones_like(mask), mask, heads.expand_as(mask)])
+        tripled = {name: tensor.expand(3, -1) for name, tensor in inputs.items()}
+        kept, entries, pruned = run_masked(checkpoint.model, tripled, masks).split(1)
+    torch.testing.assert_close(kept, own, atol=1e-12, rtol=0)
+    for masked, multiplier in ((entries, mask), (pruned, heads)):
+        with torch.no_grad():
+            change = lambda k, own, m=multiplier: own * m[:, k] if k < n_layers else own  # noqa: E731
+            expected = run(checkpoint.model, inputs, change)
+        torch.testing.assert_close(masked, expected, atol=1e-12, rtol=0)
+        assert not torch.allclose(masked, own, atol=1e-9)
 
 
 @every_family
