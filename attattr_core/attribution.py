@@ -1,11 +1,14 @@
 """The result of an attribution: what was explained, how, and how complete it is."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
+
+OutputKind = Literal["softmax", "sigmoid", "multi-label", "regression"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class Attribution:
         word_labels: The words as they stand in the text.
         texts: Sentence A, and B of a pair.
         labels: Label names by class index.
-        probabilities: Predicted probability of each label, (n_labels,).
+        probabilities: Predicted probability of each label, (n_labels,); its predicted value for a regression.
         target: Class index explained.
         output: F(A).
         baseline_output: F(A′) for each layer, (L,).
@@ -33,6 +36,8 @@ class Attribution:
         revision: What identifies its weights.
         settings: The convention used.
         notice: One sentence that a reader has to know (text was cut), or "".
+        output_kind: What the model's head gives: ``"softmax"``, ``"sigmoid"`` (a single logit), ``"multi-label"`` or
+            ``"regression"``, whose F is the value itself.
 
     Raises:
         UserError: When shapes do not agree or numbers are not finite, as in a damaged file.
@@ -56,6 +61,7 @@ class Attribution:
     revision: str
     settings: Settings
     notice: str = ""
+    output_kind: OutputKind = "softmax"
 
     def __post_init__(self) -> None:
         n_layers, n_tokens = len(self.attention), len(self.tokens)
@@ -71,6 +77,7 @@ class Attribution:
             and 0 <= self.target < len(self.labels)
             and all(-1 <= word < len(self.word_labels) for word in self.words)
             and set(self.sentences) <= {-1, 0, 1}
+            and self.output_kind in get_args(OutputKind)
         )
         if not agrees:
             raise UserError("The parts of this attribution do not fit each other: the file is damaged.")
@@ -93,8 +100,13 @@ class Attribution:
 
     @property
     def prediction(self) -> int:
-        """Class index of the most probable label."""
-        return int(self.probabilities.argmax())
+        """Class index of the most probable label; 0 for a regression."""
+        return 0 if self.output_kind == "regression" else int(self.probabilities.argmax())
+
+    @property
+    def unit(self) -> str:
+        """F in a word: ``"value"`` for a regression, else the function of the settings."""
+        return "value" if self.output_kind == "regression" else self.settings.function
 
     @property
     def finished(self) -> np.ndarray:

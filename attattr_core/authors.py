@@ -20,12 +20,13 @@ def dump_authors_lines(maps: np.ndarray) -> str:
 
 def dump_authors_tokens(attribution: Attribution) -> str:
     """Writes tokens and prediction as the authors' ``tokens_and_pred`` file does, for one example."""
+    is_value = attribution.output_kind == "regression"
     entry = {
         "index": 0,
         "tokens": list(attribution.tokens),
         "pred": attribution.labels[attribution.prediction],
         "golden": "",
-        "pred_logits": [[math.log(max(float(p), 1e-38)) for p in attribution.probabilities]],
+        "pred_logits": [[float(p) if is_value else math.log(max(float(p), 1e-38)) for p in attribution.probabilities]],
     }
     return json.dumps([entry], ensure_ascii=False, indent=2)
 

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.families import MAX_TOKENS, find_family
 
 SPECIAL = -1
-MAX_TOKENS = 512  # maps grow with the square: at this length those of a 12-layer model already fill 0.3 GB
 _TOKENIZING = Lock()  # a tokenizer keeps its truncation as state that all threads share
 
 
@@ -40,8 +39,8 @@ class Encoded:
 def find_max_length(checkpoint: Checkpoint) -> int:
     """Finds how many tokens are attributed at most: what the model takes, up to `MAX_TOKENS`, special ones included."""
     config, limits = checkpoint.model.config, [checkpoint.tokenizer.model_max_length]
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions:
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
+    if positions and positions > 0:  # −1 says that there is no limit
         reserved = (config.pad_token_id or 0) + 1 if find_family(config.model_type).reserved_positions else 0
         limits.append(positions - reserved)
     return min(*limits, MAX_TOKENS)
@@ -73,7 +72,7 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
         kept = whole
         if n_tokens > max_length:
             kept = checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length)
-    n_embeddings = checkpoint.model.get_input_embeddings().num_embeddings
+    n_embeddings = checkpoint.model.get_input_embeddings().weight.shape[0]
     if max(kept["input_ids"]) >= n_embeddings:
         raise UserError(
             f"The tokenizer of {checkpoint.name!r} has more than the model's {n_embeddings} tokens: not its own."

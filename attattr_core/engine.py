@@ -11,7 +11,14 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import SPECIAL, Encoded, collate, encode, replace_words
 from attattr_core.errors import UserError
 from attattr_core.families import find_family
-from attattr_core.integration import LayerIntegral, compute_output, integrate_layer
+from attattr_core.integration import LayerIntegral, integrate_layer
+from attattr_core.outputs import (
+    check_function,
+    compute_output,
+    compute_probabilities,
+    find_output_kind,
+    find_predictions,
+)
 from attattr_core.replay import Record, instrumented, record
 from attattr_core.settings import Settings
 
@@ -42,7 +49,7 @@ def attribute(
         The attribution, with the convergence delta of each layer.
 
     Raises:
-        UserError: For an empty text or an unknown target.
+        UserError: For an empty text, an unknown target, or an F that the model's head does not have.
         UnsupportedModelError: When the family cannot be attributed.
 
     Differs from the authors' code: exact quadrature up to the tolerance in place of 64 left nodes, and no padding.
@@ -117,8 +124,9 @@ def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]
     config, ids = checkpoint.model.config, example.inputs["input_ids"]
     # the head of an encoder-decoder reads the last </s> and wants equally many in a batch
     n_ends = ids.count(config.eos_token_id) if config.is_encoder_decoder else 0
-    # without a padding token, the head of a decoder reads the last position, padding or not
-    needs_equal_lengths = config.pad_token_id == -1 or find_family(config.model_type).sees_padding
+    # without a padding token the head of a decoder reads the last position, padding or not; some heads always do
+    reads_padding = config.pad_token_id == -1 or getattr(config, "summary_type", None) in ("last", "mean")
+    needs_equal_lengths = reads_padding or find_family(config.model_type).sees_padding
     return n_ends, len(ids) if needs_equal_lengths else 0, len(ids)
 
 
@@ -154,13 +162,15 @@ def _attribute_encoded(
     """The engine: one padded batch, layer by layer from the top; it yields the same drafts as they fill."""
     settings = settings or Settings()
     model = checkpoint.model
+    kind = find_output_kind(model.config)
+    check_function(settings.function, kind)
     with instrumented(model):
         clean = record(model, collate(checkpoint, encoded))
         if not bool(clean.logits.isfinite().all()):
             raise UserError(
                 f"The model {checkpoint.name!r} gives logits that are not numbers: its weights are damaged."
             )
-        predicted = clean.logits.argmax(-1).tolist()
+        predicted = find_predictions(clean.logits, kind).tolist()
         targets = [checkpoint.find_target(target, guess) for target, guess in zip(wanted, predicted, strict=True)]
         target_ids = torch.tensor(targets, device=checkpoint.device)
         drafts = [
@@ -209,9 +219,9 @@ class _Draft:
         self.index, self.n_tokens = index, len(encoded.tokens)
         n_layers = len(clean.layers)
         logits = clean.logits[index : index + 1]
-        probabilities = logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
+        kind = find_output_kind(checkpoint.model.config)
         attention = np.stack([self._crop(layer.attention) for layer in clean.layers])
-        output = compute_output(logits, torch.tensor([target], device=logits.device), settings.function)
+        output = compute_output(logits, torch.tensor([target], device=logits.device), settings.function, kind)
         self.fixed = {
             "attention": attention,
             "tokens": encoded.tokens,
@@ -220,12 +230,13 @@ class _Draft:
             "word_labels": encoded.word_labels,
             "texts": texts,
             "labels": checkpoint.labels,
-            "probabilities": probabilities[0].cpu().numpy(),
+            "probabilities": compute_probabilities(logits, kind)[0].cpu().numpy(),
             "target": target,
             "output": float(output),
             "model": checkpoint.name,
             "revision": checkpoint.revision,
             "settings": settings,
+            "output_kind": kind,
             "notice": _describe_cut(encoded),
         }
         self.growing = {

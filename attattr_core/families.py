@@ -1,12 +1,17 @@
 """What each model family needs in order to be attributed, as a table.
 
-A family is a ``model_type`` of transformers. It belongs here when its attention goes through transformers' attention
-interface, so that one function sees every layer's query, key and value and its result is used.
+A family is a ``model_type`` of transformers. It belongs here when every layer has one exact softmax attention whose
+result can be replaced: because it goes through transformers' attention interface, so that one function sees every
+layer's query, key and value, or because its eager code multiplies the probabilities with the values in one product
+(see `attattr_core.interception`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from attattr_core.errors import UnsupportedModelError
+
+MAX_TOKENS = 512  # maps grow with the square: at this length those of a 12-layer model already fill 0.3 GB
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,10 @@ class Family:
             equal length may run together.
         reads_first_token: Whether the classifier reads the top layer's first token only and the layer normalises after
             its residuals, so that the top layer may run for that token alone.
+        routed: Whether attention goes through transformers' attention interface; otherwise it is intercepted.
+        batch_dim: The dimension of a layer's output that counts examples.
+        chained: Whether a layer's output is all that the next one gets; where the model computes with it in between,
+            each layer below a replay's has to return its own.
     """
 
     layers: str
@@ -30,6 +39,9 @@ class Family:
     projections: tuple[str, ...] = ()
     sees_padding: bool = False
     reads_first_token: bool = False
+    routed: bool = True
+    batch_dim: int = 0
+    chained: bool = True
 
 
 _PROJECTIONS = ("attention.self.query", "attention.self.key", "attention.self.value")
@@ -38,6 +50,9 @@ _ROBERTA = Family("encoder.layer", reserved_positions=True, projections=_PROJECT
 _PRE_NORM = Family("encoder.layer", reserved_positions=True, projections=_PROJECTIONS)
 _SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _LLAMA = Family("layers", projections=_SEPARATE)
+_OWN_BERT = replace(_BERT, routed=False, reads_first_token=False)
+_OWN_ROBERTA = replace(_ROBERTA, routed=False, reads_first_token=False)
+_XLM = Family("attentions", projections=("q_lin", "k_lin", "v_lin"), routed=False, chained=False)
 
 FAMILIES: dict[str, Family] = {
     # encoders
@@ -67,8 +82,31 @@ FAMILIES: dict[str, Family] = {
     "nomic_bert": Family("layers"),
     "gte": Family("layers"),
     "eurobert": _LLAMA,
+    # encoders whose attention is intercepted
+    "deberta": Family("encoder.layer", projections=("attention.self.in_proj",), routed=False),
+    "deberta-v2": Family(
+        "encoder.layer",
+        projections=("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj"),
+        routed=False,
+    ),
+    "mpnet": Family(
+        "encoder.layer",
+        reserved_positions=True,
+        projections=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        routed=False,
+    ),
+    "roformer": _OWN_BERT,
+    "megatron-bert": _OWN_BERT,
+    "rembert": _OWN_BERT,
+    "big_bird": _OWN_BERT,
+    "luke": _OWN_ROBERTA,
+    "ibert": Family("encoder.layer", reserved_positions=True, routed=False),
+    "squeezebert": Family("encoder.layers", routed=False),
+    "xlm": _XLM,
+    "flaubert": _XLM,
+    "xlnet": Family("layer", routed=False, batch_dim=1),
     # decoders: causal masks, the head reads the last token
-    "gpt2": Family("h"),
+    "gpt2": Family("h", projections=("attn.c_attn",)),
     "gpt_bigcode": Family("h"),
     "gpt_neox": Family("layers"),
     "biogpt": Family("layers", projections=_SEPARATE),
@@ -85,6 +123,13 @@ FAMILIES: dict[str, Family] = {
     "smollm3": _LLAMA,
     "stablelm": _LLAMA,
     "starcoder2": _LLAMA,
+    # decoders whose attention is intercepted
+    "openai-gpt": Family("h", projections=("attn.c_attn",), routed=False),
+    "gpt_neo": Family("h", routed=False),
+    "gptj": Family("h", projections=("attn.q_proj", "attn.k_proj", "attn.v_proj"), routed=False),
+    "bloom": Family("h", projections=("self_attention.query_key_value",), routed=False),
+    "falcon": Family("h", routed=False),
+    "mpt": Family("blocks", projections=("attn.Wqkv",), routed=False),
     # encoder-decoders: the encoder's self-attention
     "bart": Family("encoder.layers", projections=_SEPARATE),
     "mbart": Family("encoder.layers", projections=_SEPARATE),
@@ -101,7 +146,6 @@ _FLAT_PATH = (
     "it normalises the attention output before the residual, which makes the path from the baseline flat and the "
     "attribution meaningless"
 )
-_NOT_ROUTED = "its attention does not go through transformers' attention interface, so its probabilities cannot be set"
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(("longformer", "nystromformer", "yoso", "mra", "reformer", "fnet"), _NO_MATRIX),
@@ -109,9 +153,6 @@ REFUSED: dict[str, str] = {
     "convbert": _CONVOLUTIONS,
     "diffllama": _DIFFERENCE,
     **dict.fromkeys(("gemma2", "gemma3", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"), _FLAT_PATH),
-    **dict.fromkeys(("deberta", "deberta-v2", "mpnet", "xlnet", "xlm", "flaubert", "roformer"), _NOT_ROUTED),
-    **dict.fromkeys(("megatron-bert", "rembert", "big_bird", "squeezebert", "ibert", "luke"), _NOT_ROUTED),
-    **dict.fromkeys(("openai-gpt", "gpt_neo", "gptj", "bloom", "falcon", "mpt"), _NOT_ROUTED),
 }
 
 
@@ -134,3 +175,29 @@ def find_family(model_type: str) -> Family:
         f"Models of the family {model_type!r} cannot be attributed: {reason}; choose one such as "
         f"{', '.join(list(FAMILIES)[:5])} (README.md lists all {len(FAMILIES)})."
     )
+
+
+def check_config(config: Any) -> None:
+    """Refuses a configuration of a supported family under which attention is not one exact matrix a layer.
+
+    Args:
+        config: The model's configuration; nothing of it is trusted.
+
+    Raises:
+        UnsupportedModelError: When that is so; the sentence says why.
+    """
+    reason, family = "", config.model_type
+    if family == "big_bird" and config.attention_type != "original_full":
+        n_full = (5 + 2 * config.num_random_blocks) * config.block_size
+        if n_full < MAX_TOKENS:
+            reason = f"its attention is block-sparse for texts of more than {n_full} tokens"
+    elif family == "ibert" and config.quant_mode:
+        reason = "it computes with integers (quant_mode), which have no gradients"
+    elif family == "deberta" and getattr(config, "talking_head", False):
+        reason = "its heads mix their attention after the softmax (talking_head)"
+    elif family == "flaubert" and config.pre_norm:
+        reason = "transformers itself cannot run it (pre_norm)"
+    elif family == "xlnet" and config.attn_type != "bi":
+        reason = "transformers itself cannot run it in batches (attn_type)"
+    if reason:
+        raise UnsupportedModelError(f"This {config.model_type!r} model cannot be attributed: {reason}.")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from attattr_core.outputs import compute_output, find_output_kind
 from attattr_core.quadrature import compute_nodes
 from attattr_core.replay import Record, compute_context, replay
 from attattr_core.settings import Settings
@@ -42,27 +43,6 @@ class LayerIntegral:
     n_nodes: Tensor
 
 
-def compute_output(logits: Tensor, targets: Tensor, function: str) -> Tensor:
-    """Computes F.
-
-    Args:
-        logits: (n, n_labels); a single logit is read as that of a sigmoid.
-        targets: The label explained, (n,).
-        function: ``"probability"``, ``"logit"`` or ``"log-probability"``.
-
-    Returns:
-        F, (n,).
-    """
-    if function == "logit":
-        values = logits
-    elif logits.shape[-1] == 1:
-        values = torch.nn.functional.logsigmoid(logits)
-    else:
-        values = logits.log_softmax(-1)
-    values = values.gather(-1, targets[:, None]).squeeze(-1)
-    return values.exp() if function == "probability" else values
-
-
 def integrate_layer(
     model: PreTrainedModel, clean: Record, layer: int, baseline: Tensor, targets: Tensor, settings: Settings
 ) -> LayerIntegral:
@@ -83,7 +63,7 @@ def integrate_layer(
     start, end = compute_context(baseline.expand_as(attention), value), compute_context(attention, value)
     path = _Path(model, clean, layer, start, end - start, targets, settings.function)
     baseline_output = path.evaluate_start()
-    output = compute_output(clean.logits, targets, settings.function)
+    output = compute_output(clean.logits, targets, settings.function, find_output_kind(model.config))
     gradient = torch.zeros_like(end)
     delta, n_nodes = torch.full_like(output, torch.nan), torch.zeros_like(targets)
     open_examples = torch.arange(len(targets), device=targets.device)
@@ -145,7 +125,7 @@ class _Path:
 
     def _evaluate(self, examples: Tensor, context: Tensor) -> Tensor:
         logits = replay(self.model, self.clean, self.layer, context, examples)
-        return compute_output(logits, self.targets[examples], self.function)
+        return compute_output(logits, self.targets[examples], self.function, find_output_kind(self.model.config))
 
     def _count_rows(self) -> int:
         """Chooses how many rows fit: what autograd keeps per row is about ten states and two feed-forwards a layer."""

@@ -76,7 +76,7 @@ def draw_overview(attribution: Attribution, *, layer: int | None = None, head: i
     _draw_pair(left, right, view, None, "matrix")
     label = attribution.labels[attribution.target]
     figure.suptitle(
-        _clean(f"{attribution.settings.function} of “{label}” {attribution.output:.3f} · {view.title}"),
+        _clean(f"{attribution.unit} of “{label}” {attribution.output:.3f} · {view.title}"),
         parse_math=False,
     )
     return figure

@@ -3,6 +3,7 @@
 import platform
 from functools import cache
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +29,12 @@ class _OneDNN(torch.autograd.Function):
     """oneDNN's product of dense tensors, as PyTorch's own compiler calls it; the gradient is for the states only."""
 
     @staticmethod
-    def forward(ctx, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
         return _multiply_by_onednn(states, weight, bias)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (weight,) = ctx.saved_tensors
         return _multiply_by_onednn(gradient, weight.t(), None), None, None
 

@@ -1,4 +1,4 @@
-"""Record a forward pass and restart it at one layer: the only file that knows transformers' internals.
+"""Record a forward pass and restart it at one layer: what knows transformers' internals, with `attattr_core.passes`.
 
 Two identities carry the engine (H heads, T tokens, d head width):
 
@@ -9,25 +9,31 @@ Two identities carry the engine (H heads, T tokens, d head width):
 
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
+
+This file records, replays and instruments; `attattr_core.passes` holds what the instruments do, and
+`attattr_core.interception` finds attention in models that do not use transformers' attention interface.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import RLock
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
-from attattr_core.families import Family, find_family
+from attattr_core.families import Family, check_config, find_family
+from attattr_core.passes import ATTENTION, PASS, Masking, Recording, Replaying, compute_context, running
 from attattr_core.products import multiply
 
-_NAME = "attattr"
+__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay", "run_masked"]
+
+_SPARSE = "block_sparse"
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,13 @@ class LayerRecord:
         attention: Attention probabilities A, (B, H, T, T), row = query, column = key.
         value: V, repeated to H heads, (B, H, T, d).
         allowed: True where a query may attend to a key, broadcastable to (B, 1, T, T); None where it always may.
-        output: What the layer returned: hidden states (B, T, hidden), in some families as the first of a tuple.
+        output: What the layer returned: hidden states (B, T, hidden), in some families in a tuple or a dictionary.
     """
 
     attention: Tensor
     value: Tensor
     allowed: Tensor | None
-    output: Tensor | tuple
+    output: Any
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,6 @@ class Record:
     inputs: dict[str, Tensor]
     logits: Tensor
     layers: tuple[LayerRecord, ...]
-
-
-def compute_context(attention: Tensor, value: Tensor) -> Tensor:
-    """Mixes values by attention, C_h = A_h V_h: (…, H, T, T) and (…, H, T, d) give (…, T, H, d)."""
-    return (attention @ value).transpose(-3, -2)
 
 
 def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
@@ -72,18 +73,18 @@ def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
         The record, on the model's device.
 
     Raises:
-        UnsupportedModelError: When a layer did not call the attention interface exactly once.
+        UnsupportedModelError: When a layer did not attend exactly once.
     """
-    recording = _Recording()
-    with torch.no_grad(), _running(recording):
+    recording = Recording(find_family(model.config.model_type))
+    with torch.no_grad(), running(recording):
         logits = _call(model, inputs)
     n_calls = [len(layer.attended) for layer in recording.layers]
     if not n_calls or any(n != 1 for n in n_calls):
         raise UnsupportedModelError(
-            f"Models of the family {model.config.model_type!r} cannot be attributed: their layers called the attention "
-            f"interface {n_calls} times where once each is needed."
+            f"Models of the family {model.config.model_type!r} cannot be attributed: their layers were seen to attend "
+            f"{n_calls} times where once each is needed."
         )
-    layers = tuple(LayerRecord(*layer.attended[0], output=layer.output) for layer in recording.layers)
+    layers = tuple(LayerRecord(**vars(layer.attended[0]), output=layer.output) for layer in recording.layers)
     return Record(dict(inputs), logits, layers)
 
 
@@ -101,155 +102,59 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
         Logits, (n_rows, n_labels).
     """
     inputs = {name: tensor[examples] for name, tensor in clean.inputs.items()}
-    below = _select(clean.layers[layer - 1].output, examples) if layer else None
-    narrow = len(clean.layers) - 1 if find_family(model.config.model_type).reads_first_token else None
-    with _running(_Replaying(layer, context, below, narrow)):
+    family = find_family(model.config.model_type)
+    outputs = [below.output for below in clean.layers[:layer]]
+    if family.chained:  # only the last of them counts, so one selection serves all
+        below = [_select(output, examples, family.batch_dim) for output in outputs[-1:]] * layer
+    else:
+        below = [_select(output, examples, family.batch_dim) for output in outputs]
+    narrow = len(clean.layers) - 1 if family.reads_first_token else None
+    with running(Replaying(family, layer, context, below, narrow)):
         return _call(model, inputs)
 
 
-def _select(output: Tensor | tuple | None, examples: Tensor) -> Tensor | tuple | None:
-    """Picks rows of a layer's output; what all examples share (a position bias has batch size 1) is repeated."""
-    if isinstance(output, tuple):
-        return tuple(_select(part, examples) for part in output)
+def run_masked(model: PreTrainedModel, inputs: Mapping[str, Tensor], masks: Tensor) -> Tensor:
+    """Runs the model with its attention probabilities multiplied by masks, without renormalising.
+
+    Args:
+        model: An instrumented model (see `instrumented`).
+        inputs: Tokenised examples, each tensor (B, T).
+        masks: 1 keeps and 0 removes, (B, L, H, T, T) or with dimensions of size 1 that stand for all.
+
+    Returns:
+        Logits, (B, n_labels).
+
+    Raises:
+        UnsupportedModelError: When a layer did not mix by attention exactly once.
+    """
+    masking = Masking(find_family(model.config.model_type), masks)
+    with torch.no_grad(), running(masking):
+        logits = _call(model, inputs)
+    n_layers = masks.shape[1]
+    if not masking.n_entered == masking.n_masked == n_layers:
+        raise UnsupportedModelError(
+            f"Attention of the family {model.config.model_type!r} cannot be masked: {masking.n_masked} of {n_layers} "
+            "layers were reached."
+        )
+    return logits
+
+
+def _select(output: Any, examples: Tensor, dim: int) -> Any:
+    """Picks examples of a layer's output; what all of them share (a position bias has batch size 1) is repeated."""
+    if isinstance(output, tuple | list):
+        return type(output)(_select(part, examples, dim) for part in output)
+    if isinstance(output, dict):
+        return {name: _select(part, examples, dim) for name, part in output.items()}
     if output is None:
         return None
-    return output.expand(len(examples), *output.shape[1:]) if output.shape[0] == 1 else output[examples]
-
-
-# ---------------------------------------------------------------------------------------------- what a pass does
-
-
-@dataclass
-class _RecordedLayer:
-    attended: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
-    output: Tensor | tuple | None = None
-
-
-class _Recording:
-    """A clean pass that keeps every layer's attention, value and output."""
-
-    def __init__(self) -> None:
-        self.layers: list[_RecordedLayer] = []
-        self.inside = False
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Tensor | tuple:
-        self.layers.append(_RecordedLayer())
-        self.inside = True
-        try:
-            output = forward(*args, **kwargs)
-        finally:
-            self.inside = False
-        self.layers[-1].output = output
-        return output
-
-    def project(self, projection: nn.Linear, states: Tensor, *, is_query: bool) -> Tensor:
-        return multiply(projection, states)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        logits = query @ key.transpose(-2, -1) * scaling
-        attention = (logits if mask is None else logits + mask).softmax(-1)
-        if self.inside:
-            self.layers[-1].attended.append((attention, value, _find_allowed(mask)))
-        return compute_context(attention, value)
-
-
-class _Replaying:
-    """A pass that skips the layers below one layer and gives that layer its context.
-
-    The layer ``narrow`` (the top one, where the classifier reads its first token only) runs for the first token:
-    its input is that token's state, and only its keys and values are computed from the states of all tokens.
-    """
-
-    def __init__(self, start: int, context: Tensor, below: Tensor | tuple | None, narrow: int | None) -> None:
-        self.start, self.context, self.below, self.narrow = start, context, below, narrow
-        self.n_entered = 0
-        self.at_start = False
-        self.whole: Tensor | None = None  # the states of all tokens, inside the narrow layer
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Tensor | tuple:
-        self.n_entered += 1
-        if self.n_entered <= self.start:
-            return self.below
-        self.at_start = self.n_entered == self.start + 1
-        if self.n_entered - 1 == self.narrow:
-            self.whole, args = args[0], (args[0][:, :1], *args[1:])
-        try:
-            return forward(*args, **kwargs)
-        finally:
-            self.at_start, self.whole = False, None
-
-    def project(self, projection: nn.Linear, states: Tensor, *, is_query: bool) -> Tensor:
-        if self.at_start:
-            return states.new_zeros(()).expand(*states.shape[:-1], projection.out_features)
-        return multiply(projection, states if self.whole is None or is_query else self.whole)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        if self.at_start:
-            return self.context if self.whole is None else self.context[:, :1]
-        if self.whole is not None:  # the layer took all keys for one token's: (B, T·H, 1, d) is (B, T, H, d)
-            shape = (len(key), -1, query.shape[1], key.shape[-1])
-            key, value = (states.reshape(shape).transpose(1, 2) for states in (key, value))
-            mask = None if mask is None else mask[:, :, :1]
-        return _attend_plainly(query, key, value, mask, scaling)
-
-
-_PASS: ContextVar[_Recording | _Replaying | None] = ContextVar("attattr_pass", default=None)
-
-
-@contextmanager
-def _running(current: _Recording | _Replaying) -> Iterator[None]:
-    token = _PASS.set(current)
-    try:
-        yield
-    finally:
-        _PASS.reset(token)
+    if output.shape[dim] == 1:
+        return output.expand(*output.shape[:dim], len(examples), *output.shape[dim + 1 :])
+    return output.index_select(dim, examples)
 
 
 def _call(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
     extra = {"use_cache": False} if getattr(model.config, "use_cache", None) is not None else {}
     return model(**inputs, **extra, return_dict=True).logits
-
-
-# --------------------------------------------------------------------------------------------- attention itself
-
-
-def _attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    **_: object,
-) -> tuple[Tensor, None]:
-    """The attention function registered with transformers; context out, (B, T, H, d)."""
-    n_groups = query.shape[1] // key.shape[1]
-    if n_groups > 1:  # grouped queries: every key and value serves n_groups heads
-        key, value = key.repeat_interleave(n_groups, 1), value.repeat_interleave(n_groups, 1)
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if position_bias is not None:
-        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
-    current = _PASS.get()
-    attend = _attend_plainly if current is None else current.attend
-    return attend(query, key, value, attention_mask, scaling), None
-
-
-def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
-    return context.transpose(1, 2)
-
-
-def _find_allowed(mask: Tensor | None) -> Tensor | None:
-    """Reads an additive or boolean mask: True where attention is allowed; None where nothing is masked."""
-    if mask is None:
-        return None
-    allowed = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
-    return None if bool(allowed.all()) else allowed
-
-
-AttentionInterface.register(_NAME, _attend)
-AttentionMaskInterface.register(_NAME, eager_mask)  # without it every mask would be None, silently
 
 
 # ------------------------------------------------------------------------------------------------- instruments
@@ -262,6 +167,7 @@ class _Instruments:
     trainable: list[nn.Parameter]
     in_training: list[nn.Module]
     wrapped: list[tuple[nn.Module, Callable | None]]
+    sparse: list[tuple[nn.Module, dict[str, nn.Module]]]
 
 
 _INSTRUMENTS: WeakKeyDictionary[PreTrainedModel, _Instruments] = WeakKeyDictionary()
@@ -279,9 +185,10 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
         model: A sequence classifier of a supported family.
 
     Raises:
-        UnsupportedModelError: When the family is not supported.
+        UnsupportedModelError: When the family, or this model's configuration of it, is not supported.
     """
     family = find_family(model.config.model_type)
+    check_config(model.config)
     with _LOCK:
         if model in _INSTRUMENTS:
             _INSTRUMENTS[model].n_users += 1
@@ -297,6 +204,8 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _install(model: PreTrainedModel, family: Family) -> _Instruments:
+    in_training = [module for module in model.modules() if module.training]
+    sparse = _attend_fully(model)
     layers = _find_layers(model.base_model, family.layers)
     queries = {layer.get_submodule(name) for layer in layers for name in family.projections[:1]}
     projections = [layer.get_submodule(name) for layer in layers for name in family.projections]
@@ -305,8 +214,9 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         n_users=1,
         attention=model.config._attn_implementation,
         trainable=[parameter for parameter in model.parameters() if parameter.requires_grad],
-        in_training=[module for module in model.modules() if module.training],
+        in_training=in_training,
         wrapped=[(module, vars(module).get("forward")) for module in {*layers, *projections, *linears}],
+        sparse=sparse,
     )
     try:
         for layer in layers:
@@ -318,7 +228,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
         for parameter in instruments.trainable:
             parameter.requires_grad_(False)
         model.eval()
-        model.set_attn_implementation(_NAME)
+        _set_attention(model, family, ATTENTION if family.routed else "eager")
     except BaseException:
         _remove(model, instruments)
         raise
@@ -326,7 +236,7 @@ def _install(model: PreTrainedModel, family: Family) -> _Instruments:
 
 
 def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
-    model.set_attn_implementation(instruments.attention)
+    _set_attention(model, find_family(model.config.model_type), instruments.attention)
     for module in instruments.in_training:
         module.training = True
     for parameter in instruments.trainable:
@@ -336,6 +246,29 @@ def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
             vars(module).pop("forward", None)  # the class's own method shows again
         else:
             module.forward = forward
+    for module, children in instruments.sparse:
+        module.attention_type = _SPARSE
+        module._modules.update(children)
+
+
+def _set_attention(model: PreTrainedModel, family: Family, name: str) -> None:
+    if family.routed:
+        model.set_attn_implementation(name)
+    else:  # the method would refuse, but what these read while they run is this
+        model.config._attn_implementation = name
+
+
+def _attend_fully(model: PreTrainedModel) -> list[tuple[nn.Module, dict[str, nn.Module]]]:
+    """Makes a BigBird attend fully, as it does by itself, and for good, for texts as short as those that run here.
+
+    Returns:
+        The modules that were switched, with their children before.
+    """
+    sparse = [module for module in model.modules() if getattr(module, "attention_type", None) == _SPARSE]
+    children = [(module, dict(module._modules)) for module in sparse]
+    if sparse:
+        model.base_model.set_attention_type("original_full")
+    return children
 
 
 def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
@@ -346,17 +279,17 @@ def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
 
 def _wrap_layer(forward: Callable) -> Callable:
     def run(*args, **kwargs) -> Tensor | tuple:
-        current = _PASS.get()
+        current = PASS.get()
         return forward(*args, **kwargs) if current is None else current.run_layer(forward, args, kwargs)
 
     return run
 
 
-def _wrap_projection(projection: nn.Linear, *, is_query: bool) -> Callable:
+def _wrap_projection(projection: nn.Linear | Conv1D, *, is_query: bool) -> Callable:
     forward = projection.forward
 
     def run(states: Tensor) -> Tensor:
-        current = _PASS.get()
+        current = PASS.get()
         return forward(states) if current is None else current.project(projection, states, is_query=is_query)
 
     return run
@@ -366,6 +299,6 @@ def _wrap_linear(linear: nn.Linear) -> Callable:
     forward = linear.forward
 
     def run(states: Tensor) -> Tensor:
-        return forward(states) if _PASS.get() is None else multiply(linear, states)
+        return forward(states) if PASS.get() is None else multiply(linear, states)
 
     return run

@@ -23,8 +23,9 @@ class Settings:
     """The convention of an attribution.
 
     Attributes:
-        function: F, what is explained: the target's softmax ``"probability"`` (the paper), ``"logit"`` or
-            ``"log-probability"``. A head with a single logit uses the sigmoid.
+        function: F, what is explained: the target's ``"probability"`` (the paper), ``"logit"`` or
+            ``"log-probability"``. Heads with a single logit and multi-label heads use the sigmoid; of a regression F is
+            the value itself, and it has no log-probability.
         baseline: A′, where the path starts: ``"zero"`` (the paper), ``"uniform"`` attention, or ``"unk"``, the
             attention of the same input with every word replaced by the unknown token.
         rule: Quadrature rule, one of `attattr_core.quadrature.RULES`.

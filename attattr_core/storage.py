@@ -15,7 +15,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 
-FORMAT, VERSION = "attattr-attribution", 1
+FORMAT, VERSION = "attattr-attribution", 2  # 1 lacked output_kind
 MAX_BYTES = 512 << 20
 MAX_JSON_BYTES = 256 << 20
 _MAX_METADATA_BYTES = 16 << 20
@@ -97,17 +97,19 @@ def _describe(attribution: Attribution) -> dict[str, Any]:
 def _assemble(content: Any) -> Attribution:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"This file {_NOT_OURS}.")
-    if content["version"] != VERSION:
+    if content["version"] not in range(1, VERSION + 1):
         raise UserError(
-            f"This file has version {repr(content['version'])[:80]}, but this program reads {VERSION}: update it."
+            f"This file has version {repr(content['version'])[:80]}, but this program reads up to {VERSION}: update it."
         )
+    if content["version"] == 1:
+        content = {**content, "output_kind": "sigmoid" if len(content["labels"]) == 1 else "softmax"}
     arrays = {name: np.asarray(fill_gaps(content[name]), dtype) for name, dtype in _ARRAYS.items()}
     plain = {name: content[name] for name in _PLAIN if name not in ("settings", "output")}
     for name in ("tokens", "word_labels", "texts", "labels"):
         plain[name] = tuple(clean_text(part) for part in plain[name])
     for name in ("sentences", "words"):
         plain[name] = tuple(int(part) for part in plain[name])
-    for name in ("model", "revision", "notice"):
+    for name in ("model", "revision", "notice", "output_kind"):
         plain[name] = clean_text(plain[name])
     output = math.nan if content["output"] is None else float(content["output"])
     plain["target"] = operator.index(plain["target"])

@@ -70,7 +70,7 @@ def select_map(
         attention, contribution = attention[head], contribution[head]
     tokens, sentences = attribution.tokens, attribution.sentences
     if words:
-        merge, tokens, sentences = _plan_merge(attribution)
+        merge, tokens, sentences = plan_merge(attribution)
         receivers = merge / merge.sum(1, keepdims=True)
         attention, contribution = receivers @ attention @ merge.T, merge @ contribution @ merge.T
     shown = [index for index, sentence in enumerate(sentences) if specials or sentence >= 0]
@@ -82,7 +82,7 @@ def select_map(
         sentences=sentences,
         attention=np.where(hidden, np.nan, attention[np.ix_(shown, shown)]),
         attribution=np.where(hidden, np.nan, contribution[np.ix_(shown, shown)]),
-        unit=attribution.settings.function,
+        unit=attribution.unit,
     )
 
 
@@ -93,8 +93,12 @@ def find_strongest_head(attribution: Attribution) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-def _plan_merge(attribution: Attribution) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
-    """A 0/1 matrix (n_words, T) that sums pieces into words, with labels and sentences; special tokens stay single."""
+def plan_merge(attribution: Attribution) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
+    """Plans how pieces are merged to words; special tokens stay single.
+
+    Returns:
+        A matrix of 0 and 1, (n_words, T), that sums pieces into words; the words' labels; the words' sentences.
+    """
     groups: list[list[int]] = []
     for position, word in enumerate(attribution.words):
         starts_new = word < 0 or not groups or attribution.words[groups[-1][0]] != word

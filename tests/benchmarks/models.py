@@ -9,8 +9,8 @@ from attattr_core.errors import UserError
 
 SIZES = ("base", "steep", "embedded")
 # "base" has transformers' own initialisation. Its paths are nearly straight: the authors' 64 left nodes miss
-# F(A) − F(A′) by half a per cent. "steep" has weights twice as large: layers need 4 to 8 Gauss–Legendre nodes for 1 %, as
-# on the embedded sentiment checkpoint, and 64 left nodes miss by 1 to 2 % in the median layer.
+# F(A) − F(A′) by about half a per cent. "steep" has weights twice as large: layers need 4 to 8 Gauss–Legendre nodes for
+# 1 %, as on the embedded sentiment checkpoint, and 64 left nodes miss by 1 to 2 % in the median layer.
 INITIALIZER_RANGE, STEEP_RANGE = 0.02, 0.04
 _VOCABULARY = 12000
 _TEXT = """The film opens slowly, and for half an hour nothing much happens: two brothers drive along the coast, quarrel

@@ -37,7 +37,10 @@ WORDS = (
 )
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 VOCABULARY = (*SPECIALS, *WORDS, *LETTERS, *("##" + letter for letter in LETTERS))
-WITH_TOKEN_TYPES = {"bert", "electra", "ernie", "layoutlm", "mobilebert", "albert", "nomic_bert"}
+WITH_TOKEN_TYPES = {
+    *("bert", "electra", "ernie", "layoutlm", "mobilebert", "albert", "nomic_bert"),
+    *("roformer", "megatron-bert", "rembert", "big_bird", "squeezebert", "deberta", "deberta-v2", "xlnet"),
+}
 MAX_LENGTH = 64
 
 
@@ -101,6 +104,25 @@ _T5 = {
     "decoder_start_token_id": PAD,
 }
 
+_DEBERTA = {
+    **_BERT_LIKE,
+    "relative_attention": True,
+    "max_relative_positions": 8,
+    "pos_att_type": ["c2p", "p2c"],
+    "type_vocab_size": 2,
+    "pooler_hidden_size": 24,
+}
+_XLM = {
+    "emb_dim": 24,
+    "n_layers": 3,
+    "n_heads": 4,
+    "max_position_embeddings": MAX_LENGTH,
+    "unk_index": UNK,
+    "mask_index": MASK,
+    "mask_token_id": MASK,
+}
+_WITHOUT_POSITIONS = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4}
+
 # Where a family's configuration has other names, or more to say, than BERT's.
 OPTIONS: dict[str, dict] = {
     "electra": {**_BERT_LIKE, "embedding_size": 16, "num_attention_heads": 3},
@@ -138,14 +160,38 @@ OPTIONS: dict[str, dict] = {
     },
     "phi": {**_BERT_LIKE, "num_attention_heads": 3, "partial_rotary_factor": 0.5},
     **dict.fromkeys(("llama", "qwen3", "gemma"), _GROUPED),
+    **dict.fromkeys(("gemma2", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"), _GROUPED),
     **dict.fromkeys(("phi3", "qwen2", "olmo", "smollm3", "stablelm", "starcoder2"), _SHARED_KEYS),
     "mistral": {**_GROUPED, "sliding_window": 5},
     **dict.fromkeys(("bart", "mbart"), _BART),
     **dict.fromkeys(("t5", "mt5", "umt5"), _T5),
+    "deberta": _DEBERTA,
+    "deberta-v2": {**_DEBERTA, "position_biased_input": False, "share_att_key": True, "position_buckets": 4},
+    "mpnet": {**_BERT_LIKE, "pad_token_id": 1},  # its code counts positions from 2 whatever this says
+    "roformer": {**_BERT_LIKE, "embedding_size": 16},
+    "rembert": {**_BERT_LIKE, "input_embedding_size": 16},
+    "big_bird": {**_BERT_LIKE, "attention_type": "original_full"},
+    "luke": {**_BERT_LIKE, "entity_vocab_size": 5, "entity_emb_size": 8},
+    "squeezebert": {**_BERT_LIKE, "embedding_size": 24},
+    **dict.fromkeys(("xlm", "flaubert"), _XLM),
+    "xlnet": {"d_model": 24, "n_layer": 3, "n_head": 4, "d_inner": 40},
+    "openai-gpt": _GPT2,
+    "gpt_neo": {
+        **{name: value for name, value in _BERT_LIKE.items() if not name.startswith("num")},
+        "num_layers": 3,
+        "num_heads": 4,
+        "attention_types": [[["global", "local", "global"], 1]],
+        "window_size": 5,
+    },
+    "gptj": {**_GPT2, "rotary_dim": 4},
+    "bloom": _WITHOUT_POSITIONS,
+    "falcon": {**_WITHOUT_POSITIONS, "max_position_embeddings": MAX_LENGTH},
+    "mpt": {"d_model": 24, "n_layers": 3, "n_heads": 4, "max_seq_len": MAX_LENGTH},
 }
 
-# Without normalisation (mobilebert) or without scaling of the attention logits (T5) states would be too large.
-SIZES = {"mobilebert": 0.12, "t5": 0.12, "mt5": 0.12, "umt5": 0.12}
+# Without normalisation (mobilebert) or without scaling of the attention logits (T5) states would be too large; with a
+# linear layer among its embeddings roformer's attention would be too sharp.
+SIZES = {"mobilebert": 0.12, "roformer": 0.12, "t5": 0.12, "mt5": 0.12, "umt5": 0.12}
 
 
 def build_model(

@@ -1,10 +1,13 @@
 """The slow literal definition: one α, one layer, the gradient of the attention matrix itself.
 
-It shares nothing with the engine. The model runs whole, as it came, under transformers' own eager attention; the
-result of the k-th softmax of the pass, which is layer k's attention, is read or replaced on the way.
+It shares nothing with the engine. The model runs whole, as it came, under transformers' own eager attention; layer k's
+attention is read or replaced on the way: where the family has a dropout module for its attention probabilities and the
+engine intercepts its products, as what that module returns the k-th time, and elsewhere as the result of the k-th
+softmax of the pass.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -12,6 +15,17 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 _SOFTMAX = (torch.softmax, torch.Tensor.softmax, torch.nn.functional.softmax)
+
+DROPOUTS = {
+    **dict.fromkeys(("deberta", "deberta-v2", "roformer", "megatron-bert", "rembert"), ".attention.self.dropout"),
+    **dict.fromkeys(("big_bird", "luke", "ibert"), ".attention.self.dropout"),
+    "mpnet": ".attention.attn.dropout",
+    "squeezebert": ".attention.dropout",
+    "xlnet": ".rel_attn.dropout",
+    **dict.fromkeys(("openai-gpt", "gptj"), ".attn.attn_dropout"),
+    "gpt_neo": ".attn.attention.attn_dropout",
+    "bloom": ".self_attention.attention_dropout",
+}
 
 
 class _Softmax(TorchFunctionMode):
@@ -29,8 +43,30 @@ class _Softmax(TorchFunctionMode):
 
 def run(model: PreTrainedModel, inputs: Mapping[str, Tensor], change: Callable[[int, Tensor], Tensor]) -> Tensor:
     """Runs the model with every attention matrix passed through ``change(layer, attention)``; returns the logits."""
-    with _Softmax(change):
-        return model(**inputs, use_cache=False).logits
+    ending = DROPOUTS.get(model.config.model_type)
+    options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
+    with _hooked(model, ending, change) if ending else _Softmax(change):
+        return model(**inputs, **options).logits
+
+
+@contextmanager
+def _hooked(model: PreTrainedModel, ending: str, change: Callable[[int, Tensor], Tensor]) -> Iterator[None]:
+    """Passes what the dropout modules of that name return through ``change``."""
+    n_calls = 0
+
+    def call(module: torch.nn.Module, args: tuple, own: Tensor) -> Tensor:
+        nonlocal n_calls
+        if own.ndim != 4:  # xlnet uses the same module for its hidden states
+            return own
+        n_calls += 1
+        return change(n_calls - 1, own)
+
+    hooks = [module.register_forward_hook(call) for name, module in model.named_modules() if name.endswith(ending)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def run_with(model: PreTrainedModel, inputs: Mapping[str, Tensor], layer: int, attention: Tensor) -> Tensor:

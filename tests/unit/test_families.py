@@ -9,15 +9,24 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from random_models import UNK, build_checkpoint, build_model, in_double
-from reference import attribute_by_definition, read_attention, run_with
+from engine_cases import as_texts, assert_same, take_snapshot
+from random_models import CLS, build_checkpoint, build_model, in_double
+from reference import attribute_by_definition, read_attention, run, run_with
 
-from attattr_core import Checkpoint, Settings, UnsupportedModelError, attribute, families, load_checkpoint
+from attattr_core import (
+    Checkpoint,
+    Settings,
+    UnsupportedModelError,
+    attribute,
+    attribute_batch,
+    families,
+    load_checkpoint,
+)
 from attattr_core.encoding import MAX_TOKENS, collate, encode, find_max_length, replace_words
-from attattr_core.families import FAMILIES, REFUSED, Family
+from attattr_core.families import FAMILIES, REFUSED, Family, check_config
 from attattr_core.integration import integrate_layer
 from attattr_core.quadrature import compute_nodes
-from attattr_core.replay import compute_context, instrumented, record, replay
+from attattr_core.replay import compute_context, instrumented, record, replay, run_masked
 
 PAIR = ("the film is not very good", "two men are playing")
 # A ReLU puts kinks into the path, where no quadrature converges fast.
@@ -58,6 +67,27 @@ def test_recording_and_replaying_give_the_models_own_logits_and_attention(family
         torch.testing.assert_close(part.attention, attention, atol=1e-12, rtol=0)
         if part.allowed is not None:
             assert torch.equal(part.allowed.expand_as(attention), attention > 0)
+
+
+@every_family
+def test_masked_attention_is_zeroed_attention(family):
+    checkpoint, inputs, own = prepare(family)
+    with instrumented(checkpoint.model):
+        clean = record(checkpoint.model, inputs)
+        n_layers = len(clean.layers)
+        shape = (1, n_layers, *clean.layers[0].attention.shape[1:])
+        mask = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.3).double()
+        heads = mask[..., :1, :1]
+        masks = torch.cat([torch.ones_like(mask), mask, heads.expand_as(mask)])
+        tripled = {name: tensor.expand(3, -1) for name, tensor in inputs.items()}
+        kept, entries, pruned = run_masked(checkpoint.model, tripled, masks).split(1)
+    torch.testing.assert_close(kept, own, atol=1e-12, rtol=0)
+    for masked, multiplier in ((entries, mask), (pruned, heads)):
+        with torch.no_grad():
+            change = lambda k, own, m=multiplier: own * m[:, k] if k < n_layers else own  # noqa: E731
+            expected = run(checkpoint.model, inputs, change)
+        torch.testing.assert_close(masked, expected, atol=1e-12, rtol=0)
+        assert not torch.allclose(masked, own, atol=1e-9)
 
 
 @every_family
@@ -104,10 +134,12 @@ def test_attributions_sum_to_the_change_and_more_nodes_come_closer(family, basel
 
 
 @every_family
-def test_padding_on_the_right_changes_nothing(family):
+def test_padding_changes_nothing(family):
     checkpoint, inputs, own = prepare(family)
     n_tokens = inputs["input_ids"].shape[1]
-    padded = {name: torch.nn.functional.pad(tensor, (0, 5)) for name, tensor in inputs.items()}
+    # xlnet's head reads the last position: padding on the right, which changes what it reads, never happens to it
+    sides, kept = ((5, 0), slice(5, None)) if family == "xlnet" else ((0, 5), slice(n_tokens))
+    padded = {name: torch.nn.functional.pad(tensor, sides) for name, tensor in inputs.items()}
     settings = Settings(n_steps=2)
     with instrumented(checkpoint.model):
         plain, clean = record(checkpoint.model, inputs), record(checkpoint.model, padded)
@@ -117,10 +149,19 @@ def test_padding_on_the_right_changes_nothing(family):
             target = own.argmax(-1)
             alone = integrate_layer(checkpoint.model, plain, layer, zero, target, settings)
             with_padding = integrate_layer(checkpoint.model, clean, layer, zero, target, settings)
-            cut = with_padding.attribution[..., :n_tokens, :n_tokens]
+            cut = with_padding.attribution[..., kept, kept]
             torch.testing.assert_close(cut, alone.attribution, atol=1e-11, rtol=0)
             assert with_padding.attribution.abs().sum() - cut.abs().sum() == pytest.approx(0, abs=1e-11)
             torch.testing.assert_close(with_padding.convergence_delta, alone.convergence_delta, atol=1e-11, rtol=0)
+
+
+@every_family
+def test_a_batch_gives_what_each_example_gives_alone(family):
+    examples = [PAIR[0], PAIR, "two men"]
+    settings = Settings(n_steps=1, baseline="uniform")
+    together = attribute_batch(load(family), examples, settings=settings)
+    for example, result in zip(examples, together, strict=True):
+        assert_same(result, attribute(load(family), *as_texts(example), settings=settings), 1e-11)
 
 
 @every_family
@@ -133,7 +174,7 @@ def test_the_longest_text_fits_the_position_table(family):
         encoded = encode(checkpoint, "good " * 100)
     finally:
         checkpoint.tokenizer.model_max_length = tokenizer_limit
-    if family in {"t5", "mt5", "umt5"}:  # positions are relative: only the general limit holds
+    if family in {"t5", "mt5", "umt5", "bloom", "xlnet"}:  # positions are relative: only the general limit holds
         assert longest == MAX_TOKENS
         return
     assert longest < 102
@@ -142,7 +183,7 @@ def test_the_longest_text_fits_the_position_table(family):
     with torch.no_grad():
         assert checkpoint.model(**inputs).logits.isfinite().all()
     if FAMILIES[family].reserved_positions and family != "esm":  # here esm rotates and has no table
-        one_more = {name: torch.nn.functional.pad(tensor, (1, 0), value=UNK) for name, tensor in inputs.items()}
+        one_more = {name: torch.nn.functional.pad(tensor, (1, 0), value=CLS) for name, tensor in inputs.items()}
         with pytest.raises((IndexError, RuntimeError), match="out of"), torch.no_grad():
             checkpoint.model(**one_more)
 
@@ -159,6 +200,19 @@ def test_the_longest_text_fits_the_position_table(family):
         ("eurobert", {"classifier_pooling": "mean"}),
         ("t5", {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
         ("bert", {"is_decoder": True}),
+        ("deberta", {"relative_attention": False, "pos_att_type": None}),
+        ("deberta", {"pos_att_type": ["c2p"]}),
+        ("deberta-v2", {"share_att_key": False, "position_buckets": -1, "conv_kernel_size": 3, "conv_act": "gelu"}),
+        ("deberta-v2", {"norm_rel_ebd": "layer_norm", "pos_att_type": "c2p|p2c", "position_biased_input": True}),
+        ("roformer", {"rotary_value": True}),
+        ("big_bird", {"attention_type": "block_sparse"}),
+        ("squeezebert", {"q_groups": 1, "v_groups": 2}),
+        ("xlm", {"causal": True}),
+        ("flaubert", {"summary_type": "mean"}),
+        ("xlnet", {"summary_type": "first", "mem_len": None}),
+        ("falcon", {"alibi": True, "multi_query": False}),
+        ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+        ("bloom", {"apply_residual_connection_post_layernorm": True}),
     ],
 )
 def test_variants_of_a_family_equal_the_definition(family, options):
@@ -173,7 +227,61 @@ def test_variants_of_a_family_equal_the_definition(family, options):
         np.testing.assert_allclose(result.attribution[layer], expected.numpy(), atol=1e-10, rtol=0)
 
 
+def test_a_sparse_bigbird_attends_fully_meanwhile_and_is_given_back():
+    checkpoint = Checkpoint.from_model(build_model("big_bird", attention_type="block_sparse"), load("bert").tokenizer)
+    modules, snapshot = list(checkpoint.model.modules()), take_snapshot(checkpoint.model)
+    with instrumented(checkpoint.model):
+        assert checkpoint.model.bert.attention_type == "original_full"
+    assert checkpoint.model.bert.attention_type == "block_sparse"
+    assert list(checkpoint.model.modules()) == modules
+    assert take_snapshot(checkpoint.model) == snapshot
+
+
 # ----------------------------------------------------------------------------------------------- what is refused
+
+
+def compute_rise(family: str) -> float:
+    """How much of the change along the path of a layer's attention comes after α = 0.05, in the layer with the most."""
+    model = build_model(family)
+    inputs = dict(load("roberta").tokenizer(*PAIR, return_tensors="pt"))
+
+    def scale(layer: int, alpha: float) -> torch.Tensor:
+        with torch.no_grad():
+            return run(model, inputs, lambda k, own: own * alpha if k == layer else own)
+
+    ends = [(scale(layer, 1), scale(layer, 0.05), scale(layer, 0)) for layer in range(model.config.num_hidden_layers)]
+    return max(float((end - near).norm() / (end - start).norm()) for end, near, start in ends)
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"])
+def test_the_path_of_families_refused_as_flat_is_flat(family):
+    assert "flat" in REFUSED[family]
+    assert compute_rise(family) < 0.02
+
+
+@every_family
+def test_the_path_of_supported_families_is_not_flat(family):
+    assert compute_rise(family) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "reason"),
+    [
+        ("big_bird", {"attention_type": "block_sparse", "block_size": 16}, "block-sparse for texts of more than 176"),
+        ("ibert", {"quant_mode": True}, "quant_mode"),
+        ("deberta", {"talking_head": True}, "talking_head"),
+        ("flaubert", {"pre_norm": True}, "pre_norm"),
+        ("xlnet", {"attn_type": "uni"}, "attn_type"),
+    ],
+)
+def test_configurations_without_one_exact_matrix_are_refused(family, options, reason):
+    model = build_model(family, **options)
+    with pytest.raises(UnsupportedModelError, match=reason):
+        check_config(model.config)
+    before = take_snapshot(model)
+    with pytest.raises(UnsupportedModelError, match=reason):
+        attribute(Checkpoint(model, load("bert").tokenizer, ("a", "b", "c"), "own"), *PAIR)
+    assert take_snapshot(model) == before
 
 
 @pytest.mark.parametrize("family", [*REFUSED, "no-such-family"])
@@ -195,7 +303,7 @@ def test_no_family_is_both_supported_and_refused():
 @pytest.mark.parametrize(
     ("family", "layers", "calls"),
     [
-        ("mpnet", "encoder.layer", "[0, 0, 0]"),
+        ("mpnet", "encoder.layer", "[0, 0, 0]"),  # not routed, yet said to be
         ("deberta", "encoder.layer", "[0, 0, 0]"),
         ("diffllama", "layers", "[2, 2, 2]"),
     ],

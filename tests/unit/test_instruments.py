@@ -10,6 +10,8 @@ from engine_cases import PAIR, TEXT, assert_same, read_inputs, take_snapshot
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_layers
+from attattr_core import replay as replay_module
+from attattr_core.families import find_family
 from attattr_core.replay import compute_context, instrumented, record, replay
 
 
@@ -18,12 +20,15 @@ def checkpoint() -> Checkpoint:
     return build_checkpoint("bert")
 
 
-@pytest.fixture(params=["bert", "albert", "t5"])
+@pytest.fixture(params=["bert", "albert", "t5", "falcon", "xlm"])
 def marked(request) -> Checkpoint:
     """A model in an unusual state, every part of which has to come back."""
     checkpoint = build_checkpoint(request.param)
     model = checkpoint.model
-    model.set_attn_implementation("sdpa")
+    if find_family(request.param).routed:
+        model.set_attn_implementation("sdpa")
+    else:
+        model.config._attn_implementation = "sdpa"
     for module in list(model.modules())[::3]:
         module.training = True
         module.forward = module.forward  # somebody else's patch
@@ -88,14 +93,14 @@ def test_the_model_comes_back_when_layers_are_abandoned(marked, abandon, n_parts
 
 def test_the_model_comes_back_when_it_cannot_be_instrumented(marked, monkeypatch):
     before = take_snapshot(marked.model)
-    own = type(marked.model).set_attn_implementation
+    own = replay_module._set_attention
 
-    def refuse(self, name):
-        if name == "attattr":
+    def refuse(model, family, name):
+        if name in ("attattr", "eager"):
             raise ValueError("no such attention")
-        own(self, name)
+        own(model, family, name)
 
-    monkeypatch.setattr(type(marked.model), "set_attn_implementation", refuse)
+    monkeypatch.setattr(replay_module, "_set_attention", refuse)
     with pytest.raises(ValueError, match="no such attention"):
         attribute(marked, TEXT)
     monkeypatch.undo()
@@ -152,7 +157,7 @@ def test_a_replay_that_fails_leaves_nothing_to_the_next_pass(checkpoint):
         torch.testing.assert_close(checkpoint.model(**inputs).logits, own, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("family", ["bert", "gpt2", "deberta-v2", "xlnet"])
 @pytest.mark.parametrize("n_threads", [2, 4])
 def test_threads_share_a_model_and_a_plain_caller_notices_nothing(family, n_threads):
     checkpoint = build_checkpoint(family)

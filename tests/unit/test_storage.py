@@ -38,7 +38,28 @@ def test_plain_numpy_reads_the_arrays(tmp_path):
     with np.load(tmp_path / "result.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["attribution"], attribution.attribution)
         np.testing.assert_array_equal(arrays["attention"], attribution.attention)
-        assert json.loads(str(arrays["metadata"]))["version"] == 1
+        assert json.loads(str(arrays["metadata"]))["version"] == 2
+
+
+@pytest.mark.parametrize("suffix", ["npz", "json"])
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid", "multi-label", "regression"])
+def test_what_the_head_gives_is_kept(tmp_path, suffix, kind):
+    attribution = replace(make_attribution(), output_kind=kind)
+    save_attribution(attribution, tmp_path / f"result.{suffix}")
+    loaded = load_attribution(tmp_path / f"result.{suffix}")
+    assert_equal(attribution, loaded)
+    assert loaded.unit == ("value" if kind == "regression" else "logit")
+    assert loaded.prediction == (0 if kind == "regression" else 1)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["relevant"]])
+def test_files_of_the_first_version_still_open(tmp_path, labels):
+    content = json.loads(dump_json(make_attribution()))
+    del content["output_kind"]
+    content |= {"version": 1, "labels": labels, "probabilities": [0.5] * len(labels), "target": 0}
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    loaded = load_attribution(tmp_path / "result.json")
+    assert loaded.output_kind == ("softmax" if len(labels) > 1 else "sigmoid")
 
 
 def test_other_suffix_is_refused(tmp_path):
@@ -127,6 +148,8 @@ HOSTILE = {
     "endless digits": edit_json(probabilities=[10**400, 0]),
     "probability gone": edit_json(probabilities=[None, 0.5]),
     "long version": edit_json(version="9\n" * 5000),
+    "long kind of output": edit_json(output_kind="x\n" * 5000),
+    "kind of output that is a list": edit_json(output_kind=["softmax"]),
     "long rule": edit_json(settings={"rule": "x\n" * 5000}),
     "nodes as text": edit_json(settings={"n_steps": "4"}),
     "no tolerance": edit_json(settings={"tolerance": None}),

@@ -8,15 +8,16 @@ const BASELINES = { zero: "attention set to zero", uniform: "uniform attention",
 function labelRow(meta, index) {
   const predicted = index === meta.prediction;
   const explained = index === meta.target;
+  const isValue = meta.output_kind === "regression"; // a value has no share of 1
   const share = Math.min(1, Math.max(0, meta.probabilities[index]));
   const fill = make("span", { class: "aa-label-fill" });
-  fill.style.width = 100 * share + "%";
+  fill.style.width = (isValue ? 0 : 100 * share) + "%";
   return make(
     "div",
     { class: "aa-label" + (predicted ? " aa-predicted" : ""), "data-testid": "label-" + index },
     make("span", { class: "aa-label-name", title: meta.labels[index] }, make("bdi", { text: meta.labels[index] })),
     make("span", { class: "aa-label-track", "aria-hidden": "true" }, fill),
-    make("span", { class: "aa-number", text: share.toFixed(3) }),
+    make("span", { class: "aa-number", text: (isValue ? meta.probabilities[index] : share).toFixed(3) }),
     make("span", { class: "aa-label-mark", text: explained ? "explained" : "" }),
   );
 }
@@ -29,9 +30,10 @@ function labelBars(meta) {
   const shown = order.slice(0, MAX_LABELS);
   if (!shown.includes(meta.target)) shown[shown.length - 1] = meta.target;
   const hidden = order.length - shown.length;
+  const name = meta.output_kind === "regression" ? "Predicted values" : "Probabilities";
   return make(
     "div",
-    { class: "aa-labels", role: "group", "aria-label": "Probabilities", "data-testid": "bar-labels" },
+    { class: "aa-labels", role: "group", "aria-label": name, "data-testid": "bar-labels" },
     ...shown.map((k) => labelRow(meta, k)),
     hidden > 0 ? make("div", { class: "aa-quiet", text: "+" + hidden + " more", "data-testid": "bar-more" }) : null,
   );

@@ -1,0 +1,264 @@
+"""Proof that a tree matters: remove (or add) its edges one after the other and watch F.
+
+An edge is one entry (layer, receiver, sender) of the attention between two different tokens; to remove it is to set
+its probabilities to zero in all heads of its layer, without renormalising. What a token keeps of itself (the diagonal)
+always stays. The same number of edges is removed in the order of raw attention and in random orders.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from attattr_core.attribution import Attribution
+from attattr_core.checkpoints import Checkpoint
+from attattr_core.encoding import Encoded, collate, encode
+from attattr_core.engine import Text, attribute_batch
+from attattr_core.errors import UserError
+from attattr_core.outputs import compute_output, find_output_kind
+from attattr_core.replay import instrumented, run_masked
+from attattr_core.settings import Settings
+from attattr_core.tree import AttributionTree, build_tree
+
+Entry = tuple[int, int, int]
+DEFAULT_POINTS, DEFAULT_SEEDS = 20, 10
+DATASET_COUNTS = (0, 1, 2, 4, 8, 12, 16, 24, 32)
+_MASK_ENTRIES = 1 << 26  # of a batch of masks: a quarter of a gigabyte in float32
+_CPU_TOKENS = 2048  # of a batch: larger ones gain nothing on a processor
+
+
+@dataclass(frozen=True, eq=False)
+class FaithfulnessCurves:
+    """F against the number of edges, P points, R random orders.
+
+    Attributes:
+        counts: Edges removed, or added, at each point, (P,); the first is 0.
+        deletion: F after removing the first edges, by order: ``"tree"`` and ``"attention"`` (P,), ``"random"`` (R, P).
+        insertion: The same for adding the first edges to none.
+        function: F.
+        label: Name of the label explained.
+    """
+
+    counts: np.ndarray
+    deletion: dict[str, np.ndarray]
+    insertion: dict[str, np.ndarray]
+    function: str
+    label: str
+
+    def compute_area(self, other: str, *, kind: str = "deletion") -> float:
+        """Computes the mean height between the tree's curve and another's, in units of F.
+
+        Args:
+            other: ``"attention"`` or ``"random"`` (the mean over its orders).
+            kind: ``"deletion"`` or ``"insertion"``.
+
+        Returns:
+            The area between both curves over the number of edges; positive where the tree's edges matter more.
+        """
+        curves = self.deletion if kind == "deletion" else self.insertion
+        lower, upper = (curves["tree"], curves[other].reshape(-1, len(self.counts)).mean(axis=0))
+        gap = upper - lower if kind == "deletion" else lower - upper
+        width = float(self.counts[-1] - self.counts[0])
+        return float(np.trapezoid(gap, self.counts)) / width if width else 0.0
+
+
+def measure_faithfulness(
+    checkpoint: Checkpoint,
+    attribution: Attribution,
+    tree: AttributionTree,
+    *,
+    counts: Sequence[int] | None = None,
+    n_points: int = DEFAULT_POINTS,
+    n_seeds: int = DEFAULT_SEEDS,
+    seed: int = 0,
+) -> FaithfulnessCurves:
+    """Measures deletion and insertion curves of one example.
+
+    Args:
+        checkpoint: The classifier that the attribution belongs to.
+        attribution: The result; its texts are run again.
+        tree: Its tree; the edges go in the order of their attribution.
+        counts: Numbers of edges; by default ``n_points`` whole numbers from 0 to the size of the tree.
+        n_points: Points of each curve.
+        n_seeds: Random orders.
+        seed: Where they begin.
+
+    Returns:
+        The curves; all runs go through the model in batches.
+
+    Raises:
+        UserError: When the attribution does not hold its text, or the checkpoint is another one.
+    """
+    encoded = _encode_again(checkpoint, attribution)
+    orders = list_orders(attribution, tree, n_seeds=n_seeds, seed=seed)
+    if counts is None:
+        counts = np.unique(np.rint(np.linspace(0, len(orders[0]), n_points)).astype(int)).tolist()
+    size = (attribution.n_layers, len(attribution.tokens))
+    masks = (_mask(order[:count], size, keep=keep) for keep in (True, False) for order in orders for count in counts)
+    values = np.concatenate(list(_run(checkpoint, encoded, masks, attribution)))
+    deletion, insertion = values.reshape(2, len(orders), len(counts))
+    return FaithfulnessCurves(
+        counts=np.asarray(counts),
+        deletion=_name_orders(deletion),
+        insertion=_name_orders(insertion),
+        function=attribution.unit,
+        label=attribution.labels[attribution.target],
+    )
+
+
+def list_orders(attribution: Attribution, tree: AttributionTree, *, n_seeds: int, seed: int = 0) -> list[list[Entry]]:
+    """Lists the orders in which edges go: the tree's, that of raw attention, and random ones.
+
+    The two last draw from all entries between different tokens where there is attention.
+    """
+    mean = attribution.attention.mean(axis=1)  # (L, T, T)
+    candidates = np.flatnonzero((mean > 0) & ~np.eye(mean.shape[1], dtype=bool))
+    by_attention = candidates[np.argsort(-mean.flat[candidates], kind="stable")]
+    groups = sorted(zip(tree.edges, tree.list_token_edges(), strict=True), key=lambda pair: -pair[0].attribution)
+    generators = [np.random.default_rng(seed + index) for index in range(n_seeds)]
+    by_chance = [generator.permutation(candidates) for generator in generators]
+    return [[entry for _, group in groups for entry in group]] + [
+        [(int(layer), int(i), int(j)) for layer, i, j in zip(*np.unravel_index(order, mean.shape), strict=True)]
+        for order in (by_attention, *by_chance)
+    ]
+
+
+def _name_orders(values: np.ndarray) -> dict[str, np.ndarray]:
+    return {"tree": values[0], "attention": values[1], "random": values[2:]}
+
+
+def _mask(entries: Sequence[Entry], size: tuple[int, int], *, keep: bool) -> np.ndarray:
+    """(L, 1, T, T): all but the entries (deletion), or the diagonal and the entries alone (insertion)."""
+    n_layers, n_tokens = size
+    mask = np.ones((n_layers, n_tokens, n_tokens), np.float32)
+    if not keep:
+        mask[:] = np.eye(n_tokens, dtype=np.float32)
+    if entries:
+        mask[tuple(np.transpose(entries))] = 0 if keep else 1
+    return mask[:, None]
+
+
+def _run(
+    checkpoint: Checkpoint, encoded: Encoded, masks: Iterator[np.ndarray], attribution: Attribution
+) -> Iterator[np.ndarray]:
+    """F of one example under each mask, batch by batch."""
+    model, n_tokens = checkpoint.model, len(encoded.tokens)
+    kind, function = find_output_kind(model.config), attribution.settings.function
+    n_rows = max(1, _MASK_ENTRIES // (attribution.n_layers * n_tokens**2))
+    if checkpoint.device.type == "cpu":
+        n_rows = max(1, min(n_rows, _CPU_TOKENS // n_tokens))
+    with instrumented(model):
+        single = collate(checkpoint, [encoded])
+        while batch := list(islice(masks, n_rows)):
+            inputs = {name: tensor.expand(len(batch), -1) for name, tensor in single.items()}
+            logits = run_masked(model, inputs, torch.from_numpy(np.stack(batch)).to(checkpoint.device, model.dtype))
+            targets = torch.full((len(batch),), attribution.target, device=logits.device)
+            yield compute_output(logits, targets, function, kind).double().cpu().numpy()
+
+
+def _encode_again(checkpoint: Checkpoint, attribution: Attribution) -> Encoded:
+    if not attribution.texts:
+        raise UserError("This result does not hold its text, so no edges can be removed: attribute the text again.")
+    if checkpoint.revision != attribution.revision:
+        raise UserError(
+            f"The result belongs to revision {attribution.revision!r} of {attribution.model[:80]!r}, not to "
+            f"{checkpoint.revision!r}: load that one, or attribute the text again."
+        )
+    encoded = encode(checkpoint, *attribution.texts)
+    if encoded.tokens != attribution.tokens:
+        raise UserError("The text of this result gives other tokens now: attribute it again.")
+    return encoded
+
+
+# ------------------------------------------------------------------------------------------------- a data set
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetFaithfulness:
+    """How much F falls when edges are removed, over N examples.
+
+    Attributes:
+        counts: Edges removed at each point, (P,).
+        drops: F before less F after, by order, each (N, P); ``"random"`` is the mean over its orders.
+        distances: Distance in tokens of the strongest edges of each layer, (N, L, K); NaN where there are fewer.
+        n_edges: Edges of each example's tree, (N,).
+        n_total: Examples that were asked for.
+    """
+
+    counts: np.ndarray
+    drops: dict[str, np.ndarray]
+    distances: np.ndarray
+    n_edges: np.ndarray
+    n_total: int
+
+    def compute_mean(self, order: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Computes the mean drop and its 95 % interval (bootstrap over examples), each (P,)."""
+        drops = self.drops[order]
+        generator = np.random.default_rng(0)
+        picks = generator.integers(0, len(drops), (2000, len(drops)))
+        low, high = np.percentile(drops[picks].mean(axis=1), [2.5, 97.5], axis=0)
+        return drops.mean(axis=0), low, high
+
+
+def measure_dataset(
+    checkpoint: Checkpoint,
+    examples: Sequence[Text],
+    *,
+    mode: str = "flow",
+    counts: Sequence[int] = DATASET_COUNTS,
+    n_seeds: int = 3,
+    seed: int = 0,
+    settings: Settings | None = None,
+) -> Iterator[DatasetFaithfulness]:
+    """Measures deletion curves of the predicted label over many examples.
+
+    Args:
+        checkpoint: The classifier.
+        examples: Texts, or (text, text_pair).
+        mode: How trees are built (see `attattr_core.tree.build_tree`).
+        counts: Numbers of edges removed.
+        n_seeds: Random orders for each example.
+        seed: Where they begin.
+        settings: The convention of the attributions.
+
+    Yields:
+        What is measured so far, after each example; closing the generator stops the work.
+    """
+    done: list[tuple[dict[str, np.ndarray], np.ndarray, int]] = []
+    for index, example in enumerate(examples):
+        (attribution,) = attribute_batch(checkpoint, [example], settings=settings)
+        tree = build_tree(attribution, mode=mode, n_edges=max(counts))
+        curves = measure_faithfulness(
+            checkpoint, attribution, tree, counts=counts, n_seeds=n_seeds, seed=seed + index * n_seeds
+        )
+        curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
+        drops = {name: attribution.output - values for name, values in curve.items()}
+        done.append((drops, find_receptive_field(attribution), len(tree.edges)))
+        yield DatasetFaithfulness(
+            counts=np.asarray(counts),
+            drops={name: np.stack([drops[name] for drops, _, _ in done]) for name in drops},
+            distances=np.stack([distances for _, distances, _ in done]),
+            n_edges=np.array([n_edges for _, _, n_edges in done]),
+            n_total=len(examples),
+        )
+
+
+def find_receptive_field(attribution: Attribution, *, n_strongest: int = 5) -> np.ndarray:
+    """Finds how far the strongest edges of each layer reach (section "Receptive Field" of the paper).
+
+    Args:
+        attribution: The result.
+        n_strongest: K, edges of each layer.
+
+    Returns:
+        Distances |receiver − sender| in tokens, strongest first, (L, K); NaN where a layer has fewer positive ones.
+    """
+    summed = np.nan_to_num(attribution.attribution).sum(axis=1) * (1 - np.eye(len(attribution.tokens)))
+    distances = np.full((attribution.n_layers, n_strongest), np.nan)
+    for layer, values in enumerate(summed):
+        strongest = np.argsort(-values, axis=None, kind="stable")[:n_strongest]
+        receivers, senders = np.unravel_index(strongest[values.flat[strongest] > 0], values.shape)
+        distances[layer, : len(receivers)] = np.abs(receivers - senders)
+    return distances

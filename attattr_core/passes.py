@@ -1,0 +1,203 @@
+"""What a model's instruments do in a pass: record it, replay it from one layer, or mask it; `replay` starts them.
+
+The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
+registered with transformers' attention interface, and, for families that do not use it, an `Interception`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers.pytorch_utils import Conv1D
+
+from attattr_core.families import Family
+from attattr_core.interception import Attended, Interception
+from attattr_core.products import multiply
+
+ATTENTION = "attattr"  # the name under which transformers knows the function
+
+
+def compute_context(attention: Tensor, value: Tensor) -> Tensor:
+    """Mixes values by attention, C_h = A_h V_h: (…, H, T, T) and (…, H, T, d) give (…, T, H, d)."""
+    return (attention @ value).transpose(-3, -2)
+
+
+@dataclass
+class RecordedLayer:
+    """What one layer did in a recorded pass: each of its attentions, and what it returned."""
+
+    attended: list[Attended] = field(default_factory=list)
+    output: Any = None
+
+
+class Recording:
+    """A clean pass that keeps every layer's attention, value and output."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.layers: list[RecordedLayer] = []
+        self.inside = False
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.layers.append(RecordedLayer())
+        self.inside = True
+        try:
+            with _intercepting(self.family, self.keep):
+                output = forward(*args, **kwargs)
+        finally:
+            self.inside = False
+        self.layers[-1].output = output
+        return output
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        return multiply(projection, states)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        logits = query @ key.transpose(-2, -1) * scaling
+        attention = (logits if mask is None else logits + mask).softmax(-1)
+        if self.inside:
+            self.keep(Attended(attention, value, _find_allowed(mask)))
+        return compute_context(attention, value)
+
+    def keep(self, attended: Attended) -> None:
+        self.layers[-1].attended.append(attended)
+
+
+class Replaying:
+    """A pass that skips the layers below one layer and gives that layer its context.
+
+    The layer ``narrow`` (the top one, where the classifier reads its first token only) runs for the first token:
+    its input is that token's state, and only its keys and values are computed from the states of all tokens.
+    """
+
+    def __init__(self, family: Family, start: int, context: Tensor, below: list, narrow: int | None) -> None:
+        self.family, self.start, self.context, self.below, self.narrow = family, start, context, below, narrow
+        self.n_entered = 0
+        self.at_start = False
+        self.whole: Tensor | None = None  # the states of all tokens, inside the narrow layer
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.n_entered += 1
+        if self.n_entered <= self.start:
+            return self.below[self.n_entered - 1]
+        self.at_start = self.n_entered == self.start + 1
+        if self.n_entered - 1 == self.narrow:
+            self.whole, args = args[0], (args[0][:, :1], *args[1:])
+        try:
+            if not self.at_start:
+                return forward(*args, **kwargs)
+            with _intercepting(self.family, lambda attended: self.context):
+                return forward(*args, **kwargs)
+        finally:
+            self.at_start, self.whole = False, None
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        if self.at_start:
+            width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
+            return states.new_zeros(()).expand(*states.shape[:-1], width)
+        return multiply(projection, states if self.whole is None or is_query else self.whole)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        if self.at_start:
+            return self.context if self.whole is None else self.context[:, :1]
+        if self.whole is not None:  # the layer took all keys for one token's: (B, T·H, 1, d) is (B, T, H, d)
+            shape = (len(key), -1, query.shape[1], key.shape[-1])
+            key, value = (states.reshape(shape).transpose(1, 2) for states in (key, value))
+            mask = None if mask is None else mask[:, :, :1]
+        return _attend_plainly(query, key, value, mask, scaling)
+
+
+class Masking:
+    """A whole pass in which each layer's attention probabilities are multiplied by a mask, without renormalising."""
+
+    def __init__(self, family: Family, masks: Tensor) -> None:
+        self.family, self.masks = family, masks
+        self.n_entered = self.n_masked = 0
+        self.inside = False
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.n_entered += 1
+        self.inside = True
+        try:
+            with _intercepting(self.family, lambda attended: self.mix(attended.attention, attended.value)):
+                return forward(*args, **kwargs)
+        finally:
+            self.inside = False
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        return multiply(projection, states)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        if not self.inside:
+            return _attend_plainly(query, key, value, mask, scaling)
+        logits = query @ key.transpose(-2, -1) * scaling
+        return self.mix((logits if mask is None else logits + mask).softmax(-1), value)
+
+    def mix(self, attention: Tensor, value: Tensor) -> Tensor:
+        self.n_masked += 1
+        return compute_context(attention * self.masks[:, self.n_entered - 1], value)
+
+
+def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
+    return nullcontext() if family.routed else Interception(attend)
+
+
+PASS: ContextVar[Recording | Replaying | Masking | None] = ContextVar("attattr_pass", default=None)
+
+
+@contextmanager
+def running(current: Recording | Replaying | Masking) -> Iterator[None]:
+    """Makes a pass that of this thread."""
+    token = PASS.set(current)
+    try:
+        yield
+    finally:
+        PASS.reset(token)
+
+
+# --------------------------------------------------------------------------------------------- attention itself
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    position_bias: Tensor | None = None,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """The attention function registered with transformers; context out, (B, T, H, d)."""
+    n_groups = query.shape[1] // key.shape[1]
+    if n_groups > 1:  # grouped queries: every key and value serves n_groups heads
+        key, value = key.repeat_interleave(n_groups, 1), value.repeat_interleave(n_groups, 1)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if position_bias is not None:
+        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
+    current = PASS.get()
+    attend = _attend_plainly if current is None else current.attend
+    return attend(query, key, value, attention_mask, scaling), None
+
+
+def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
+    return context.transpose(1, 2)
+
+
+def _find_allowed(mask: Tensor | None) -> Tensor | None:
+    """Reads an additive or boolean mask: True where attention is allowed; None where nothing is masked."""
+    if mask is None:
+        return None
+    allowed = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+    return None if bool(allowed.all()) else allowed
+
+
+AttentionInterface.register(ATTENTION, _attend)
+AttentionMaskInterface.register(ATTENTION, eager_mask)  # without it every mask would be None, silently
