@@ -25,7 +25,6 @@ def build_status() -> gr.HTML:
         css_template=_STATUS_STYLE,
         js_on_load=(_PAGE / "status.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        padding=False,
         elem_id="status",
     )
 
@@ -38,7 +37,6 @@ def build_device() -> gr.HTML:
         css_template=".aa-device { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.4em; }",
         js_on_load=(_PAGE / "device.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        padding=False,
         elem_id="device",
     )
 

@@ -42,7 +42,6 @@ def build_labels_panel(models: Models, first: Choice) -> LabelsPanel:
             css_template=(_PAGE / "labels.css").read_text(encoding="utf-8"),
             js_on_load=(_PAGE / "labels.js").read_text(encoding="utf-8"),
             apply_default_css=False,
-            padding=False,
             elem_id="label-report",
         )
         with gr.Row(elem_classes="aa-label-row"):

@@ -31,7 +31,7 @@ def build_picker(models: Models, first: Choice) -> tuple[gr.Dropdown, gr.Button]
         model = gr.Dropdown(
             models.list_choices(),
             value=first.text,
-            label="Checkpoint: choose, or paste a Hub id",
+            label="Checkpoint, or a Hub id",
             allow_custom_value=True,
             elem_id="model",
             scale=1,
@@ -49,7 +49,6 @@ def build_card(value: str) -> gr.HTML:
         css_template=(_PAGE / "card.css").read_text(encoding="utf-8"),
         js_on_load=(_PAGE / "card.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        padding=False,
         elem_id="card",
     )
 
