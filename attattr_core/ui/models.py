@@ -103,6 +103,12 @@ class Models:
             del self.reports[next(iter(self.reports))]
         self.reports[choice.key] = report
 
+    def forget(self) -> None:
+        """Forgets what was looked up and found out."""
+        with self._lock:
+            self._known.clear()
+            self.reports.clear()
+
     def _remember(self, text: str, description: Description) -> None:
         with self._lock:
             self._known.pop(text, None)
