@@ -17,6 +17,7 @@ from attattr_core.hub import Description, Progress, download
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.labels_panel import show_labels
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.spaces import IS_ZERO_GPU
 from attattr_core.ui.work import Job, LabelReport, Refusal, inspect_job, is_loaded
 
 PREDICTED = "predicted"
@@ -152,7 +153,7 @@ def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator
         Values for the status.
     """
     known = models.reports.get(choice.key)
-    if known and is_loaded(choice.description) and (known.proposal or not probes):
+    if known and (IS_ZERO_GPU or is_loaded(choice.description)) and (known.proposal or not probes):
         yield ""
         return
     yield tell(f"Loading {choice.description.name} …")
