@@ -22,9 +22,11 @@ def name_model(page, text):
     page.keyboard.press("Enter")
 
 
-def name_labels(page, text):
+def name_labels(page, text, before):
+    """Replaces the names in the field, once it holds those of the checkpoint."""
     if not page.locator("#label-names textarea").is_visible():
         page.locator("#labels > button").click()
+    expect(page.locator("#label-names textarea")).to_have_value(before)
     page.locator("#label-names textarea").fill(text)
     page.locator("#use-names").click()
 
@@ -191,7 +193,7 @@ def test_two_visitors_have_names_of_their_own(open_page, unnamed):
     for names, page in visitors.items():
         name_model(page, unnamed)
         expect(page.get_by_test_id("card")).to_contain_text(unnamed)
-        name_labels(page, "\n".join(names))
+        name_labels(page, "\n".join(names), "LABEL_0\nLABEL_1")
         expect(page.get_by_test_id("card-labels")).to_have_text(f"labels (yours): {', '.join(names)}")
         page.locator("#text textarea").fill("Dreadful acting.")
         page.locator("#pair textarea").fill("")
@@ -213,7 +215,7 @@ def test_hostile_label_names_are_text(page, served, copy):
     page.locator("#labels > button").click()
     page.locator("#check-names").click()
     expect(page.get_by_test_id("labels-proposal")).to_be_visible()
-    name_labels(page, f"{HOSTILE[:70]}\n{SCRIPT}")
+    name_labels(page, f"{HOSTILE[:70]}\n{SCRIPT}", f"{HOSTILE}\n{SCRIPT}")
     expect(page.get_by_test_id("status")).to_contain_text(f"{SCRIPT} in this tab")
     page.locator("#target input").click()
     page.wait_for_timeout(500)
