@@ -14,6 +14,7 @@ import torch
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints import Checkpoint
+from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.engine import Text, attribute_batch
 from attattr_core.errors import UserError
@@ -23,45 +24,11 @@ from attattr_core.settings import Settings
 from attattr_core.tree import AttributionTree, build_tree
 
 Entry = tuple[int, int, int]
+KINDS = ("deletion", "insertion")
 DEFAULT_POINTS, DEFAULT_SEEDS = 20, 10
 DATASET_COUNTS = (0, 1, 2, 4, 8, 12, 16, 24, 32)
 _MASK_ENTRIES = 1 << 26  # of a batch of masks: a quarter of a gigabyte in float32
 _CPU_TOKENS = 2048  # of a batch: larger ones gain nothing on a processor
-
-
-@dataclass(frozen=True, eq=False)
-class FaithfulnessCurves:
-    """F against the number of edges, P points, R random orders.
-
-    Attributes:
-        counts: Edges removed, or added, at each point, (P,); the first is 0.
-        deletion: F after removing the first edges, by order: ``"tree"`` and ``"attention"`` (P,), ``"random"`` (R, P).
-        insertion: The same for adding the first edges to none.
-        function: F.
-        label: Name of the label explained.
-    """
-
-    counts: np.ndarray
-    deletion: dict[str, np.ndarray]
-    insertion: dict[str, np.ndarray]
-    function: str
-    label: str
-
-    def compute_area(self, other: str, *, kind: str = "deletion") -> float:
-        """Computes the mean height between the tree's curve and another's, in units of F.
-
-        Args:
-            other: ``"attention"`` or ``"random"`` (the mean over its orders).
-            kind: ``"deletion"`` or ``"insertion"``.
-
-        Returns:
-            The area between both curves over the number of edges; positive where the tree's edges matter more.
-        """
-        curves = self.deletion if kind == "deletion" else self.insertion
-        lower, upper = (curves["tree"], curves[other].reshape(-1, len(self.counts)).mean(axis=0))
-        gap = upper - lower if kind == "deletion" else lower - upper
-        width = float(self.counts[-1] - self.counts[0])
-        return float(np.trapezoid(gap, self.counts)) / width if width else 0.0
 
 
 def measure_faithfulness(
@@ -73,6 +40,7 @@ def measure_faithfulness(
     n_points: int = DEFAULT_POINTS,
     n_seeds: int = DEFAULT_SEEDS,
     seed: int = 0,
+    kinds: Sequence[str] = KINDS,
 ) -> FaithfulnessCurves:
     """Measures deletion and insertion curves of one example.
 
@@ -84,6 +52,7 @@ def measure_faithfulness(
         n_points: Points of each curve.
         n_seeds: Random orders.
         seed: Where they begin.
+        kinds: Which of ``"deletion"`` and ``"insertion"``; the curves of the other are empty.
 
     Returns:
         The curves; all runs go through the model in batches.
@@ -96,13 +65,14 @@ def measure_faithfulness(
     if counts is None:
         counts = np.unique(np.rint(np.linspace(0, len(orders[0]), n_points)).astype(int)).tolist()
     size = (attribution.n_layers, len(attribution.tokens))
-    masks = (_mask(order[:count], size, keep=keep) for keep in (True, False) for order in orders for count in counts)
-    values = np.concatenate(list(_run(checkpoint, encoded, masks, attribution)))
-    deletion, insertion = values.reshape(2, len(orders), len(counts))
+    measured: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in KINDS}
+    for kind in kinds:
+        masks = (_mask(order[:count], size, keep=kind == "deletion") for order in orders for count in counts)
+        values = np.concatenate(list(_run(checkpoint, encoded, masks, attribution)))
+        measured[kind] = _name_orders(values.reshape(len(orders), len(counts)))
     return FaithfulnessCurves(
         counts=np.asarray(counts),
-        deletion=_name_orders(deletion),
-        insertion=_name_orders(insertion),
+        **measured,
         function=attribution.unit,
         label=attribution.labels[attribution.target],
     )
@@ -175,33 +145,6 @@ def _encode_again(checkpoint: Checkpoint, attribution: Attribution) -> Encoded:
 # ------------------------------------------------------------------------------------------------- a data set
 
 
-@dataclass(frozen=True, eq=False)
-class DatasetFaithfulness:
-    """How much F falls when edges are removed, over N examples.
-
-    Attributes:
-        counts: Edges removed at each point, (P,).
-        drops: F before less F after, by order, each (N, P); ``"random"`` is the mean over its orders.
-        distances: Distance in tokens of the strongest edges of each layer, (N, L, K); NaN where there are fewer.
-        n_edges: Edges of each example's tree, (N,).
-        n_total: Examples that were asked for.
-    """
-
-    counts: np.ndarray
-    drops: dict[str, np.ndarray]
-    distances: np.ndarray
-    n_edges: np.ndarray
-    n_total: int
-
-    def compute_mean(self, order: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Computes the mean drop and its 95 % interval (bootstrap over examples), each (P,)."""
-        drops = self.drops[order]
-        generator = np.random.default_rng(0)
-        picks = generator.integers(0, len(drops), (2000, len(drops)))
-        low, high = np.percentile(drops[picks].mean(axis=1), [2.5, 97.5], axis=0)
-        return drops.mean(axis=0), low, high
-
-
 def measure_dataset(
     checkpoint: Checkpoint,
     examples: Sequence[Text],
@@ -226,23 +169,44 @@ def measure_dataset(
     Yields:
         What is measured so far, after each example; closing the generator stops the work.
     """
-    done: list[tuple[dict[str, np.ndarray], np.ndarray, int]] = []
+    done: list[_Measured] = []
     for index, example in enumerate(examples):
         (attribution,) = attribute_batch(checkpoint, [example], settings=settings)
-        tree = build_tree(attribution, mode=mode, n_edges=max(counts))
-        curves = measure_faithfulness(
-            checkpoint, attribution, tree, counts=counts, n_seeds=n_seeds, seed=seed + index * n_seeds
-        )
-        curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
-        drops = {name: attribution.output - values for name, values in curve.items()}
-        done.append((drops, find_receptive_field(attribution), len(tree.edges)))
+        done.append(_measure_example(checkpoint, attribution, mode, counts, n_seeds, seed + index * n_seeds))
         yield DatasetFaithfulness(
             counts=np.asarray(counts),
-            drops={name: np.stack([drops[name] for drops, _, _ in done]) for name in drops},
-            distances=np.stack([distances for _, distances, _ in done]),
-            n_edges=np.array([n_edges for _, _, n_edges in done]),
+            drops={name: np.stack([one.drops[name] for one in done]) for name in done[0].drops},
+            whole={name: np.array([one.whole[name] for one in done]) for name in done[0].whole},
+            distances=np.stack([one.distances for one in done]),
+            n_edges=np.array([one.n_edges for one in done]),
             n_total=len(examples),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """One example of a data set."""
+
+    drops: dict[str, np.ndarray]
+    whole: dict[str, float]
+    distances: np.ndarray
+    n_edges: int
+
+
+def _measure_example(
+    checkpoint: Checkpoint, attribution: Attribution, mode: str, counts: Sequence[int], n_seeds: int, seed: int
+) -> _Measured:
+    drops = []
+    trees = [build_tree(attribution, mode=mode, n_edges=max(counts)), build_tree(attribution, mode=mode)]
+    for tree, wanted in zip(trees, (counts, [0, len(trees[1].edges)]), strict=True):
+        possible = [min(count, len(tree.edges)) for count in wanted]
+        curves = measure_faithfulness(
+            checkpoint, attribution, tree, counts=possible, n_seeds=n_seeds, seed=seed, kinds=("deletion",)
+        )
+        curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
+        drops.append({name: attribution.output - values for name, values in curve.items()})
+    whole = {name: float(values[-1]) for name, values in drops[1].items()}
+    return _Measured(drops[0], whole, find_receptive_field(attribution), len(trees[1].edges))
 
 
 def find_receptive_field(attribution: Attribution, *, n_strongest: int = 5) -> np.ndarray:
