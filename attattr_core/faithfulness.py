@@ -7,10 +7,10 @@ always stays. The same number of edges is removed in the order of raw attention 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints import Checkpoint
@@ -23,7 +23,6 @@ from attattr_core.replay import instrumented, run_masked
 from attattr_core.settings import Settings
 from attattr_core.tree import AttributionTree, build_tree
 
-Entry = tuple[int, int, int]
 KINDS = ("deletion", "insertion")
 DEFAULT_POINTS, DEFAULT_SEEDS = 20, 10
 DATASET_COUNTS = (0, 1, 2, 4, 8, 12, 16, 24, 32)
@@ -64,11 +63,11 @@ def measure_faithfulness(
     orders = list_orders(attribution, tree, n_seeds=n_seeds, seed=seed)
     if counts is None:
         counts = np.unique(np.rint(np.linspace(0, len(orders[0]), n_points)).astype(int)).tolist()
-    size = (attribution.n_layers, len(attribution.tokens))
+    _check_counts(counts)
+    removals = [order[:count] for order in orders for count in counts]
     measured: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in KINDS}
     for kind in kinds:
-        masks = (_mask(order[:count], size, keep=kind == "deletion") for order in orders for count in counts)
-        values = np.concatenate(list(_run(checkpoint, encoded, masks, attribution)))
+        values = np.concatenate(list(_run(checkpoint, encoded, removals, attribution, keep=kind == "deletion")))
         measured[kind] = _name_orders(values.reshape(len(orders), len(counts)))
     return FaithfulnessCurves(
         counts=np.asarray(counts),
@@ -78,52 +77,63 @@ def measure_faithfulness(
     )
 
 
-def list_orders(attribution: Attribution, tree: AttributionTree, *, n_seeds: int, seed: int = 0) -> list[list[Entry]]:
+def list_orders(attribution: Attribution, tree: AttributionTree, *, n_seeds: int, seed: int = 0) -> list[np.ndarray]:
     """Lists the orders in which edges go: the tree's, that of raw attention, and random ones.
 
     The two last draw from all entries between different tokens where there is attention.
+
+    Returns:
+        Flat indices into (L, T, T), for each order.
     """
     mean = attribution.attention.mean(axis=1)  # (L, T, T)
     candidates = np.flatnonzero((mean > 0) & ~np.eye(mean.shape[1], dtype=bool))
     by_attention = candidates[np.argsort(-mean.flat[candidates], kind="stable")]
     groups = sorted(zip(tree.edges, tree.list_token_edges(), strict=True), key=lambda pair: -pair[0].attribution)
+    entries = [entry for _, group in groups for entry in group]
+    by_tree = np.ravel_multi_index(np.array(entries, int).reshape(-1, 3).T, mean.shape)
     generators = [np.random.default_rng(seed + index) for index in range(n_seeds)]
-    by_chance = [generator.permutation(candidates) for generator in generators]
-    return [[entry for _, group in groups for entry in group]] + [
-        [(int(layer), int(i), int(j)) for layer, i, j in zip(*np.unravel_index(order, mean.shape), strict=True)]
-        for order in (by_attention, *by_chance)
-    ]
+    return [by_tree, by_attention, *(generator.permutation(candidates) for generator in generators)]
+
+
+def _check_counts(counts: Sequence[int]) -> None:
+    if not len(counts) or min(counts) < 0:
+        raise UserError(f"The numbers of edges are {list(counts)[:9]}: give at least one, none below 0.")
 
 
 def _name_orders(values: np.ndarray) -> dict[str, np.ndarray]:
     return {"tree": values[0], "attention": values[1], "random": values[2:]}
 
 
-def _mask(entries: Sequence[Entry], size: tuple[int, int], *, keep: bool) -> np.ndarray:
-    """(L, 1, T, T): all but the entries (deletion), or the diagonal and the entries alone (insertion)."""
+def _build_masks(entries: Sequence[np.ndarray], size: tuple[int, int], device: torch.device, *, keep: bool) -> Tensor:
+    """One mask for each list of entries, (B, L, 1, T, T).
+
+    All but the entries where the rest is kept (deletion), or the entries and the diagonal alone (insertion).
+    """
     n_layers, n_tokens = size
-    mask = np.ones((n_layers, n_tokens, n_tokens), np.float32)
-    if not keep:
-        mask[:] = np.eye(n_tokens, dtype=np.float32)
-    if entries:
-        mask[tuple(np.transpose(entries))] = 0 if keep else 1
-    return mask[:, None]
+    start = torch.ones(n_tokens, n_tokens) if keep else torch.eye(n_tokens)
+    masks = start.to(device).repeat(len(entries), n_layers, 1, 1)
+    rows = np.repeat(np.arange(len(entries)), [len(part) for part in entries])
+    columns = np.concatenate(entries)
+    masks.flatten(1)[torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)] = float(not keep)
+    return masks[:, :, None]
 
 
 def _run(
-    checkpoint: Checkpoint, encoded: Encoded, masks: Iterator[np.ndarray], attribution: Attribution
+    checkpoint: Checkpoint, encoded: Encoded, entries: Sequence[np.ndarray], attribution: Attribution, *, keep: bool
 ) -> Iterator[np.ndarray]:
-    """F of one example under each mask, batch by batch."""
-    model, n_tokens = checkpoint.model, len(encoded.tokens)
+    """F of one example without each list of entries (or with it alone), batch by batch."""
+    model, size = checkpoint.model, (attribution.n_layers, len(encoded.tokens))
     kind, function = find_output_kind(model.config), attribution.settings.function
-    n_rows = max(1, _MASK_ENTRIES // (attribution.n_layers * n_tokens**2))
+    n_rows = max(1, _MASK_ENTRIES // (size[0] * size[1] ** 2))
     if checkpoint.device.type == "cpu":
-        n_rows = max(1, min(n_rows, _CPU_TOKENS // n_tokens))
+        n_rows = max(1, min(n_rows, _CPU_TOKENS // size[1]))
     with instrumented(model):
         single = collate(checkpoint, [encoded])
-        while batch := list(islice(masks, n_rows)):
+        for start in range(0, len(entries), n_rows):
+            batch = entries[start : start + n_rows]
             inputs = {name: tensor.expand(len(batch), -1) for name, tensor in single.items()}
-            logits = run_masked(model, inputs, torch.from_numpy(np.stack(batch)).to(checkpoint.device, model.dtype))
+            masks = _build_masks(batch, size, checkpoint.device, keep=keep).to(model.dtype)
+            logits = run_masked(model, inputs, masks)
             targets = torch.full((len(batch),), attribution.target, device=logits.device)
             yield compute_output(logits, targets, function, kind).double().cpu().numpy()
 

@@ -34,22 +34,23 @@ def draw_tree(tree: AttributionTree) -> Figure:
         connections. In the ``"paper"`` mode tokens stand at the authors' heights; those without an edge are left out.
     """
     n_tokens = len(tree.tokens)
-    depth = 0.32 * tree.n_layers if tree.mode == "flow" else 3.6
-    figure = Figure(
-        figsize=(min(20, max(5.5, 0.21 * n_tokens + 2.4)), min(12, max(3.4, depth + 2.2))), layout="constrained"
-    )
+    depth = 0.32 * tree.n_layers if tree.mode == "flow" else 2.8
+    size = min(20, max(6, 0.18 * n_tokens + 2.2)), min(12, max(3.6, depth + 2))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     scale = Normalize(0, max((edge.attribution for edge in tree.edges), default=0) or 1)
     (_draw_flow if tree.mode == "flow" else _draw_paper)(axes, tree, scale)
     axes.set_xlim(-0.8, n_tokens - 0.2)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
     axes.set_title(_describe(tree), fontsize=9, parse_math=False)
-    figure.colorbar(
-        ScalarMappable(scale, _EDGES), ax=axes, shrink=0.6, pad=0.01, label=clean(f"attribution ({tree.function})")
-    )
+    bar = figure.colorbar(ScalarMappable(scale, _EDGES), ax=axes, shrink=0.6, pad=0.01, ticks=MaxNLocator(5))
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label(clean(f"attribution ({tree.function})"), fontsize=8)
     if 1 in tree.sentences:
-        marks = [Line2D([], [], color=colour, marker="o", linestyle="") for colour in SENTENCE_COLOURS.values()]
-        names = [_SENTENCES[sentence] for sentence in SENTENCE_COLOURS]
-        axes.legend(marks, names, loc="upper left", fontsize=7, framealpha=0.9)
+        colours = SENTENCE_COLOURS.items()
+        marks = [Line2D([], [], color=colour, marker="o", ls="", label=_SENTENCES[side]) for side, colour in colours]
+        figure.legend(handles=marks, loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure
 
 
@@ -96,7 +97,7 @@ def draw_dataset(figures: ModeFigures, *, function: str = "probability") -> Figu
         curve = figures.curves[order]
         name = _NAMES[order]
         if order != "tree":
-            name += f"\n   the whole tree wins in {figures.wins[order]:.0%}"
+            name += f"\n   trees of {figures.n_edges_mean:.0f} edges win in {figures.wins[order]:.0%}"
         axes.fill_between(figures.counts, curve.low, curve.high, color=_COLOURS[order], alpha=0.2, lw=0)
         _draw_line(axes, figures.counts, curve.mean, order, name)
     axes.set_xlabel("edges removed")
@@ -125,6 +126,7 @@ def draw_receptive_field(field: ReceptiveField, *, shown: np.ndarray | None = No
         positions=[layer + 1 for layer in drawn],
         widths=0.6,
         showfliers=False,
+        manage_ticks=False,
         patch_artist=True,
         boxprops={"facecolor": "#d9e8f5", "edgecolor": _COLOURS["attention"]},
         medianprops={"color": _COLOURS["attention"], "linewidth": 2},
@@ -169,6 +171,8 @@ def _draw_flow(axes: Axes, tree: AttributionTree, scale: Normalize) -> None:
             [position, position], [0, top], color=SENTENCE_COLOURS[tree.sentences[position]], alpha=0.25, lw=1, zorder=1
         )
     _draw_edges(axes, graph, {state: state for state in graph}, scale)
+    joints = [state for state in graph if graph.in_degree(state)]
+    axes.scatter([place for place, _ in joints], [height for _, height in joints], s=5, c="#9ca3af", zorder=2)
     _draw_dots(axes, tree)
     step = -(-n_layers // 24)
     layers = range(0, n_layers, step)
@@ -188,14 +192,14 @@ def _draw_paper(axes: Axes, tree: AttributionTree, scale: Normalize) -> None:
     _draw_edges(axes, graph, places, scale)
     _draw_dots(axes, tree)
     is_crowded = len(tree.tokens) > 14
-    for node in tree.nodes:
+    for index, node in enumerate(tree.nodes):
         axes.annotate(
             clean(tree.tokens[node.position]),
             (node.position, node.height),
-            xytext=(0, -5),
+            xytext=(0, -5 if index else 5),
             textcoords="offset points",
             ha="center",
-            va="top",
+            va="top" if index else "bottom",
             rotation=90 if is_crowded else 0,
             fontsize=8 if len(tree.tokens) <= 40 else 7,
             color=SENTENCE_COLOURS[tree.sentences[node.position]],
@@ -204,7 +208,8 @@ def _draw_paper(axes: Axes, tree: AttributionTree, scale: Normalize) -> None:
         )
     heights = [node.height for node in tree.nodes]
     margin = 0.25 * max(max(heights) - min(heights), 0.2)
-    axes.set(ylim=(min(heights) - 1.2 * margin, max(heights) + 0.4 * margin), xticks=[], yticks=[])
+    axes.set(ylim=(min(heights) - 1.2 * margin, max(heights) + 0.8 * margin), xticks=[], yticks=[])
+    axes.spines["bottom"].set_visible(False)
     axes.set_xlabel("tokens in sentence order; heights of the authors' script", fontsize=8)
 
 
@@ -240,14 +245,12 @@ def _write_tokens_below(axes: Axes, tree: AttributionTree, joined: set[int]) -> 
     for place, text in zip(places, axes.get_xticklabels(), strict=True):
         text.set_color(SENTENCE_COLOURS[tree.sentences[place]])
         text.set_alpha(1 if place in joined else 0.45)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
 
 
 def _describe(tree: AttributionTree) -> str:
     kept = f"{len(tree.edges)} edges, {tree.kept_share:.0%} of the positive attribution between tokens"
-    return clean(f"attribution tree ({tree.mode}) · {tree.function} of “{tree.label}” · {kept}")
+    return clean(f"attribution tree ({tree.mode}) · {tree.function} of “{tree.label}”") + f"\n{kept}"
 
 
 def _start_curves() -> tuple[Figure, Axes]:
