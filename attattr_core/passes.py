@@ -48,7 +48,7 @@ class Recording:
         self.layers.append(RecordedLayer())
         self.inside = True
         try:
-            with _intercepting(self.family, self.keep):
+            with _intercepting(self.family, keep=self.keep):
                 output = forward(*args, **kwargs)
         finally:
             self.inside = False
@@ -85,7 +85,7 @@ class Replaying:
         if not self.at_start:
             return forward(*args, **kwargs)
         try:
-            with _intercepting(self.family, lambda attended: self.context):
+            with _intercepting(self.family, context=self.context):
                 return forward(*args, **kwargs)
         finally:
             self.at_start = False
@@ -102,8 +102,8 @@ class Replaying:
         return _attend_plainly(query, key, value, mask, scaling)
 
 
-def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
-    return nullcontext() if family.routed else Interception(attend)
+def _intercepting(family: Family, **options: Any) -> AbstractContextManager:
+    return nullcontext() if family.routed else Interception(**options)
 
 
 PASS: ContextVar[Recording | Replaying | None] = ContextVar("attattr_pass", default=None)
