@@ -24,7 +24,11 @@ def add_parser(subparsers: Any) -> None:
         help="attribute the attention of every layer and head for one text",
         description="Attributes a classifier's decision on one text to the attention of every layer and head.",
     )
-    parser.add_argument("--model", required=True, help="sst2, snli, or a folder in Hugging Face format")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address",
+    )
     parser.add_argument("--text", required=True, help="the sentence, or the first of a pair")
     parser.add_argument("--text-pair", help="the second sentence of a pair")
     parser.add_argument(
@@ -47,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--layer", type=int, metavar="L", help="pictures: layer from 1 (default: the strongest head's)")
     parser.add_argument("--head", type=int, metavar="H", help="pictures: head from 1 (default: all of --layer)")
-    parser.add_argument("--device", help="where to compute (default: cuda if there is one, else cpu)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the fastest that is there)")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=_OUTPUT_HELP)
     parser.set_defaults(run=run)
 
@@ -65,14 +69,17 @@ def run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from attattr_core.checkpoints import load_checkpoint, silence_loading
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.devices import choose_device
     from attattr_core.engine import attribute_layers
     from attattr_core.settings import Settings
     from attattr_core.view import select_map
 
     settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
-    _check_device(options.device)
+    device = choose_device(options.device)
     silence_loading()
-    checkpoint = load_checkpoint(options.model, device=options.device)
+    with showing_download() as on_progress:
+        checkpoint = load_checkpoint(options.model, device=device, on_progress=on_progress)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
     clean = next(steps)
     layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))
@@ -98,16 +105,6 @@ def _check_writable(path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another --output.") from error
-
-
-def _check_device(name: str | None) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:
-        known = "cpu or cuda" if torch.cuda.is_available() else "cpu"
-        raise UserError(f"The device {name!r} cannot compute here: choose --device {known}.") from error
 
 
 def _write(result: Any, path: Path, layer: int | None, head: int | None) -> None:
