@@ -1,5 +1,6 @@
 """What faithfulness measurements give: F against the number of edges, for one example or a data set; no torch."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,22 @@ class FaithfulnessCurves:
         gap = upper - lower if kind == "deletion" else lower - upper
         width = float(self.counts[-1] - self.counts[0])
         return float(np.trapezoid(gap, self.counts)) / width if width else 0.0
+
+
+def dump_curves(curves: FaithfulnessCurves) -> str:
+    """Writes curves, and the areas between them, as JSON."""
+    kinds = {"deletion": curves.deletion, "insertion": curves.insertion}
+    areas = {kind: {name: curves.compute_area(name, kind=kind) for name in ("attention", "random")} for kind in kinds}
+    content = {
+        "format": "attattr-curves",
+        "version": 1,
+        "function": curves.function,
+        "label": curves.label,
+        "counts": curves.counts.tolist(),
+        **{kind: {order: values.tolist() for order, values in drawn.items()} for kind, drawn in kinds.items()},
+        "areas": areas,
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @dataclass(frozen=True, eq=False)
