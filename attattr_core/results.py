@@ -161,14 +161,12 @@ def load_result(path: str | Path) -> FaithfulnessFigures:
         UserError: When the file is missing, too large, damaged, of a later version or something else.
     """
     path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no file {str(path)!r}.")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
         return _assemble(json.loads(path.read_text(encoding="utf-8")))
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {str(path)!r}.") from error
     except Exception as error:  # json, and whatever wrong types of a damaged file raise
         raise UserError(
             f"{path.name!r} is not a faithfulness result of this program, or it is damaged: measure it again."
