@@ -239,7 +239,7 @@ def _round(values: Any) -> Any:
     """Nested lists with six digits after the point; NaN becomes null."""
     if isinstance(values, np.ndarray) and values.ndim:
         return [_round(value) for value in values]
-    return None if np.isnan(values) else round(float(values), 6)
+    return None if np.isnan(values) else round(float(values), 6) + 0.0  # no -0.0
 
 
 def _read_numbers(values: Any, *, gaps: bool = False) -> np.ndarray:
