@@ -118,12 +118,28 @@ def load_checkpoint(
     place = choose_device(device)
     reference = parse_reference(name_or_folder)
     description = fetch(reference, limits=limits, on_progress=on_progress)
+    return load_described(description, name=reference.name, device=place)
+
+
+def load_described(description: Description, *, name: str = "", device: str | torch.device | None = None) -> Checkpoint:
+    """Loads what `attattr_core.hub.describe` vetted and `attattr_core.hub.download` brought here; asks no network.
+
+    Args:
+        description: What to load.
+        name: What the user called it, if not by the name in the description.
+        device: Where to, as in `load_checkpoint`.
+
+    Raises:
+        UserError: When a file is missing or broken, or it is not a usable classifier.
+        UnsupportedModelError: When its family cannot be attributed; no weights are read then.
+    """
+    place = choose_device(device)
     parts = [part for part in (description, description.base) if part is not None]
     folders = [find_snapshot(part) for part in parts]
     model, tokenizer = load_parts(*folders, name=description.name)
     model = model.to(place).requires_grad_(False)
     revision = "+".join(part.revision for part in parts) if description.revision else _read_revision(folders[::-1])
-    return Checkpoint.from_model(model, tokenizer, name=reference.name, revision=revision)
+    return Checkpoint.from_model(model, tokenizer, name=name or description.name, revision=revision)
 
 
 def fetch(

@@ -33,11 +33,12 @@ class Reference:
     revision: str | None = None
 
 
-def parse_reference(text: str | Path) -> Reference:
+def parse_reference(text: str | Path, *, folders: bool = True) -> Reference:
     """Tells what a name means; nothing is looked up but whether such a folder exists.
 
     Args:
         text: ``"sst2"``, a folder, ``"org/name"``, ``"org/name@revision"`` or a model's address on the Hub.
+        folders: Whether a text may name a folder; where strangers type, a server's folders are none of their business.
 
     Returns:
         The reference; a folder goes before a Hub id of the same name.
@@ -50,7 +51,7 @@ def parse_reference(text: str | Path) -> Reference:
         raise UserError(f"{_quote(str(text))} names no model: {_WAYS_OUT}.")
     if name in EMBEDDED:
         return Reference("embedded", name)
-    if _is_folder(name):
+    if folders and _is_folder(name):
         return Reference("folder", name)
     if "://" in name or name.startswith(tuple(f"{host}/" for host in _list_hosts())):
         return _parse_address(name)
