@@ -166,7 +166,7 @@ def build_tree(
         model=attribution.model,
         revision=attribution.revision,
         label=attribution.labels[attribution.target],
-        function=attribution.settings.function,
+        function=attribution.unit,
     )
 
 
