@@ -41,15 +41,15 @@ def check_labels(names: Any) -> tuple[str, ...]:
     return labels
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, max_bytes: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:
     """Reads a configuration file, which is not trusted.
 
     Raises:
-        UserError: When it is missing, longer than 1 MiB, or not a JSON object.
+        UserError: When it is missing, longer than ``max_bytes`` (1 MiB), or not a JSON object.
     """
     try:
         with path.open("rb") as file:
-            content = json.loads(file.read(_MAX_CONFIG_BYTES))
+            content = json.loads(file.read(max_bytes))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path.parent.name}/{path.name} is missing or is not JSON: is this a checkpoint?") from error
     if not isinstance(content, dict):

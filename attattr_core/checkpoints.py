@@ -1,27 +1,30 @@
 """Find, vet and load a fine-tuned sequence classifier."""
 
 import hashlib
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from attattr_core.catalog import EMBEDDED, check_labels, find_folder, read_json
+from attattr_core.catalog import check_labels
+from attattr_core.devices import choose_device
 from attattr_core.errors import UserError
 from attattr_core.families import find_family
+from attattr_core.hub import (
+    Description,
+    HubLimits,
+    Progress,
+    Reference,
+    describe,
+    download,
+    find_snapshot,
+    parse_reference,
+)
+from attattr_core.loading import load_parts
 
 
 @dataclass(frozen=True)
@@ -88,130 +91,93 @@ class Checkpoint:
         )
 
 
-def load_checkpoint(name_or_folder: str | Path, *, device: str | torch.device | None = None) -> Checkpoint:
-    """Loads an embedded checkpoint or a folder in Hugging Face format, as float32 and in eval mode.
+def load_checkpoint(
+    name_or_folder: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    limits: HubLimits | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Checkpoint:
+    """Loads an embedded checkpoint, a folder in Hugging Face format or a model of the Hub, as float32 in eval mode.
 
     Args:
-        name_or_folder: ``"sst2"``, ``"snli"``, or a folder with ``config.json`` and safetensors weights; a folder with
-            a LoRA adapter is merged with its base, which has to lie beside it or at the path that it names.
+        name_or_folder: ``"sst2"``, ``"snli"``, a folder with ``config.json`` and safetensors weights, a Hub id with or
+            without ``@revision``, or a model's address on the Hub; a LoRA adapter is merged with its base.
         device: Where to; CUDA if there is one, else the CPU.
+        limits: What may be loaded from where; None takes them from the environment.
+        on_progress: Called while files are downloaded; what it raises stops the download, which can be resumed.
 
     Returns:
-        The checkpoint.
+        The checkpoint; for the Hub its revision is the commit, for an adapter ``"commit+commit of the base"``.
 
     Raises:
         UserError: When there is no such checkpoint or it is not a usable classifier.
         UnsupportedModelError: When its family cannot be attributed; no weights are read then.
     """
-    name = str(name_or_folder)
-    folder = find_folder(name)
-    if not folder.is_dir():
-        raise UserError(
-            f"There is no checkpoint {name!r}: give a folder in Hugging Face format or one of {', '.join(EMBEDDED)}."
-        )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    with _explaining(folder):
-        is_adapter = (folder / "adapter_config.json").is_file()
-        model, weights = _load_adapted(folder) if is_adapter else (_load_model(folder), [folder])
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
-            raise UserError(f"{folder.name!r} has no tokenizer: save the tokenizer beside the model.")
-        model = model.to(device).requires_grad_(False)
-        return Checkpoint.from_model(model, tokenizer, name=name, revision=_read_revision(weights))
+    reference = parse_reference(name_or_folder)
+    description = fetch(reference, limits=limits, on_progress=on_progress)
+    return load_described(description, name=reference.name, device=device)
 
 
-@contextmanager
-def _explaining(folder: Path) -> Iterator[None]:
-    """Turns whatever an untrusted folder makes the libraries raise into one sentence."""
-    try:
-        yield
-    except (UserError, MemoryError):
-        raise
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise UserError(f"{folder.name[:80]!r} could not be loaded: {reason}") from error
+def load_described(
+    description: Description, *, name: str = "", device: str | torch.device | None = None
+) -> Checkpoint:
+    """Loads what `attattr_core.hub.describe` vetted and `attattr_core.hub.download` brought here; asks no network.
+
+    Args:
+        description: What to load.
+        name: What the user called it, if not by the name in the description.
+        device: Where to, as in `load_checkpoint`.
+
+    Raises:
+        UserError: When a file is missing or broken, or it is not a usable classifier.
+        UnsupportedModelError: When its family cannot be attributed; no weights are read then.
+    """
+    device = choose_device(device)
+    parts = [part for part in (description, description.base) if part is not None]
+    folders = [find_snapshot(part) for part in parts]
+    model, tokenizer = load_parts(*folders, name=description.name)
+    model = model.to(device).requires_grad_(False)
+    revision = "+".join(part.revision for part in parts) if description.revision else _read_revision(folders[::-1])
+    return Checkpoint.from_model(model, tokenizer, name=name or description.name, revision=revision)
+
+
+def fetch(
+    reference: Reference,
+    *,
+    limits: HubLimits | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    has_head: bool = True,
+    is_attributed: bool = True,
+) -> Description:
+    """Vets a model and brings its files here.
+
+    Args:
+        reference: From `attattr_core.hub.parse_reference`.
+        limits: What may be loaded from where; None takes them from the environment.
+        on_progress: Called while files are downloaded.
+        has_head: Whether it has to be a classifier.
+        is_attributed: Whether its family has to be one that can be attributed.
+
+    Returns:
+        What it is; `attattr_core.hub.find_snapshot` tells where.
+
+    Raises:
+        UserError: When there is no such model, or it may not be loaded.
+    """
+    limits = limits or HubLimits.from_environment()
+    description = describe(reference, limits=limits, has_head=has_head, is_attributed=is_attributed)
+    with closing(download(description)) as steps:
+        for progress in steps:
+            if on_progress is not None:
+                on_progress(progress)
+    return description
 
 
 def silence_loading() -> None:
     """Turns off transformers' own progress bars and reports, for programs that show their own."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def _load_model(
-    folder: Path, *, config: PretrainedConfig | None = None, replaced: Sequence[str] = ()
-) -> PreTrainedModel:
-    """Loads a folder's model; weights under the modules named in ``replaced`` may be missing or of another shape."""
-    described = read_json(folder / "config.json")
-    find_family(str(described.get("model_type")))
-    architectures = [str(name) for name in described.get("architectures") or []]
-    if config is None and not any(name.endswith("ForSequenceClassification") for name in architectures):
-        kind = ", ".join(architectures) or "of no stated kind"
-        raise UserError(
-            f"{folder.name!r} is not a sequence classifier (it is {kind}): choose a checkpoint fine-tuned for "
-            "classification."
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder.name!r} has no safetensors weights: save it with save_pretrained first.")
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        config=config,
-        dtype=torch.float32,
-        attn_implementation="eager",
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=bool(replaced),
-    )
-    mismatched = [entry[0] for entry in info["mismatched_keys"]]
-    lost = [name for name in (*info["missing_keys"], *mismatched) if not set(name.split(".")) & set(replaced)]
-    if lost:
-        raise UserError(f"{folder.name!r} lacks weights ({', '.join(sorted(lost)[:3])}): it was saved incompletely.")
-    layers = f"{model.base_model_prefix}.{find_family(model.config.model_type).layers.split('.*')[0]}."
-    if any(name.startswith(layers) for name in info["unexpected_keys"]):
-        raise UserError(f"{folder.name!r} has weights of layers that its config.json leaves out: it is damaged.")
-    return model
-
-
-def _load_adapted(folder: Path) -> tuple[PreTrainedModel, list[Path]]:
-    """Loads the base of a LoRA adapter and merges the adapter into it; label names come from its config.json.
-
-    Returns:
-        The merged model and the folders whose weights it is made of.
-    """
-    from peft import PeftModel
-
-    adapter = read_json(folder / "adapter_config.json")
-    _check_adapter(folder, adapter)
-    named = Path(str(adapter.get("base_model_name_or_path"))[:1000])
-    base = next((path for path in (folder.parent / named.name, named) if path.is_dir()), None)
-    if base is None:
-        raise UserError(f"The base {str(named)!r} of the adapter {folder.name!r} is missing: put its folder beside it.")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    model = _load_model(base, config=config, replaced=[str(name) for name in adapter.get("modules_to_save") or ()])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, nothing a user can change
-        model = PeftModel.from_pretrained(model, folder, local_files_only=True).merge_and_unload()
-    return model, [base, folder]
-
-
-def _check_adapter(folder: Path, adapter: dict[str, Any]) -> None:
-    """Refuses an adapter that is not plain LoRA for classification in safetensors."""
-    kind = (adapter.get("peft_type"), adapter.get("task_type"))
-    if kind != ("LORA", "SEQ_CLS"):
-        raise UserError(
-            f"The adapter {folder.name!r} is {kind[0]!r} for {kind[1]!r}: choose a LORA adapter for classification "
-            "(SEQ_CLS)."
-        )
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise UserError(f"The adapter {folder.name!r} has no safetensors weights: save it with save_pretrained first.")
-    changing = ("megatron_config", "layer_replication", "loftq_config", "eva_config", "corda_config")
-    unusual = [name for name in changing if adapter.get(name)]
-    if not isinstance(adapter.get("init_lora_weights", True), bool):
-        unusual.append("init_lora_weights")
-    if unusual:
-        raise UserError(f"The adapter {folder.name!r} sets {', '.join(unusual)}, which would change its base at load.")
 
 
 def _read_revision(folders: list[Path]) -> str:

@@ -24,7 +24,11 @@ def add_parser(subparsers: Any) -> None:
         help="attribute the attention of every layer and head for one text",
         description="Attributes a classifier's decision on one text to the attention of every layer and head.",
     )
-    parser.add_argument("--model", required=True, help="sst2, snli, or a folder in Hugging Face format")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address",
+    )
     parser.add_argument("--text", required=True, help="the sentence, or the first of a pair")
     parser.add_argument("--text-pair", help="the second sentence of a pair")
     parser.add_argument(
@@ -65,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from attattr_core.checkpoints import load_checkpoint, silence_loading
+    from attattr_core.cli.progress import showing_download
     from attattr_core.engine import attribute_layers
     from attattr_core.settings import Settings
     from attattr_core.view import select_map
@@ -72,7 +77,8 @@ def run(options: argparse.Namespace) -> None:
     settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
     _check_device(options.device)
     silence_loading()
-    checkpoint = load_checkpoint(options.model, device=options.device)
+    with showing_download() as on_progress:
+        checkpoint = load_checkpoint(options.model, device=options.device, on_progress=on_progress)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
     clean = next(steps)
     layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))

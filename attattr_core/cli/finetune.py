@@ -109,6 +109,7 @@ def _train(args: argparse.Namespace, eval_sets: dict[str, Path]) -> "tuple[Evalu
 
     from transformers.utils import logging
 
+    from attattr_core.cli.progress import showing_download
     from attattr_core.finetuning.finetune import finetune
     from attattr_core.finetuning.settings import FinetuneSettings
 
@@ -119,19 +120,21 @@ def _train(args: argparse.Namespace, eval_sets: dict[str, Path]) -> "tuple[Evalu
             raise UserError(f"--{option} is missing; training needs --base, --data and --output.")
     values = {field.name: getattr(args, field.name) for field in fields(FinetuneSettings)}
     labels = tuple(name.strip() for name in args.labels.split(",")) if args.labels else None
-    result = finetune(
-        args.base,
-        args.data,
-        args.output,
-        settings=FinetuneSettings(**(values | {"labels": labels})),
-        eval_sets=eval_sets,
-        vocabulary_data=args.vocabulary_data,
-        facts=_read_facts(args, {}),
-        command=shlex.join(["python", "-m", "attattr_core", *sys.argv[1:]]),
-        resume=args.resume,
-        overwrite=args.overwrite,
-        checkpoint_every=args.checkpoint_every,
-    )
+    with showing_download() as on_progress:
+        result = finetune(
+            args.base,
+            args.data,
+            args.output,
+            settings=FinetuneSettings(**(values | {"labels": labels})),
+            eval_sets=eval_sets,
+            vocabulary_data=args.vocabulary_data,
+            facts=_read_facts(args, {}),
+            command=shlex.join(["python", "-m", "attattr_core", *sys.argv[1:]]),
+            resume=args.resume,
+            overwrite=args.overwrite,
+            checkpoint_every=args.checkpoint_every,
+            on_progress=on_progress,
+        )
     return result.evaluations
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.datasets import ExampleSet
-from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,7 +64,7 @@ def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
     """Load a folder that fine-tuning wrote, in float32 on the CPU, an adapter merged into its base.
 
     Args:
-        folder: A full checkpoint or an adapter; an adapter's base is a Hub id, a path, or lies beside it.
+        folder: A full checkpoint or an adapter; an adapter's base lies beside it, or is a path or a Hub id.
 
     Returns:
         The model in evaluation mode and its tokenizer.
@@ -73,28 +72,13 @@ def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
     Raises:
         UserError: If the folder or its base cannot be loaded.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from attattr_core.checkpoints import fetch
+    from attattr_core.hub import Reference, find_snapshot
+    from attattr_core.loading import load_parts
 
-    folder = Path(folder)
-    settings = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        if not (folder / "adapter_config.json").is_file():
-            return AutoModelForSequenceClassification.from_pretrained(folder, **settings).eval(), tokenizer
-        from peft import PeftConfig, PeftModel
-
-        base = str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
-        beside = folder.parent / Path(base).name
-        base = str(beside) if beside.is_dir() and not Path(base).is_dir() else base
-        config = AutoConfig.from_pretrained(folder)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base, config=config, ignore_mismatched_sizes=True, **settings
-        )
-        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval(), tokenizer
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"The folder {str(folder)!r} cannot be loaded ({reason}); give a finished one.") from error
+    description = fetch(Reference("folder", str(folder)), is_attributed=False)
+    parts = [part for part in (description, description.base) if part is not None]
+    return load_parts(*map(find_snapshot, parts), name=description.name, is_attributed=False)
 
 
 def evaluate_folder(

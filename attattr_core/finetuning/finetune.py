@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from attattr_core.finetuning.model import load_base, save_model, vet_base
 from attattr_core.finetuning.model_card import RECORD_FILE, CardFacts, read_record, write_record
 from attattr_core.finetuning.settings import FinetuneSettings
 from attattr_core.finetuning.trainer import build_trainer
+from attattr_core.hub import Progress
 
 #: Where an unfinished run keeps what it needs to be resumed, inside the output folder; removed at the end.
 PROGRESS_FOLDER = "training"
@@ -58,6 +59,7 @@ def finetune(
     overwrite: bool = False,
     checkpoint_every: int = 500,
     show_progress: bool = True,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainingRun:
     """Fine-tune an encoder, save it as a Hugging Face folder with a model card, and measure what was saved.
 
@@ -74,6 +76,7 @@ def finetune(
         overwrite: Write over a finished folder.
         checkpoint_every: Steps between two savings of the progress.
         show_progress: Whether to draw a progress bar and print losses.
+        on_progress: Called while a base from the Hub is downloaded.
 
     Returns:
         Losses and figures of the run.
@@ -89,12 +92,12 @@ def finetune(
     counted = [training, *(read_examples(file) for file in vocabulary_data)]
     settings = replace(settings, labels=training.label_names)
     examples = _select_examples(training, settings)
-    vet_base(base)
+    folder = vet_base(base, on_progress=on_progress)
     digests = [part.sha256 for part in counted]
     _vet_progress(output, {"base": base, "data": digests, **asdict(settings)}, resume=resume)
 
     start = time.monotonic()
-    model, tokenizer = load_base(base, settings, [example for part in counted for example in part.examples])
+    model, tokenizer = load_base(folder, settings, [example for part in counted for example in part.examples])
     trainer = build_trainer(
         model,
         tokenizer,

@@ -1,10 +1,11 @@
 """The model side of fine-tuning: vet a base, load it with its labels, wrap it in an adapter, save it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attattr_core.catalog import read_json
 from attattr_core.datasets import Example
 from attattr_core.errors import UserError
 from attattr_core.finetuning.settings import FinetuneSettings
@@ -13,44 +14,53 @@ from attattr_core.finetuning.vocabulary import cut_vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from attattr_core.hub import Progress
+
 #: What tokenizers save of their last call, and of how they were found.
 _CALL_SETTINGS = ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of", "is_local", "local_files_only")
 
 
-def vet_base(base: str) -> None:
-    """Refuse what is not an encoder in safetensors, before anything large is loaded.
+def vet_base(base: str, *, on_progress: "Callable[[Progress], None] | None" = None) -> Path:
+    """Refuse what is not an encoder in safetensors, before anything large is loaded, and bring it here.
 
     Args:
         base: Hub id or folder.
+        on_progress: Called while its files are downloaded.
+
+    Returns:
+        The folder to load it from.
 
     Raises:
         UserError: For an adapter, another kind of model, or weights in another format.
     """
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    from attattr_core.checkpoints import fetch
+    from attattr_core.hub import find_snapshot, parse_reference
 
     if Path(base).is_dir():
         if (Path(base) / "adapter_config.json").is_file():
             raise UserError(f"{base!r} is an adapter; give the checkpoint it stands on as the base.")
         if not any(Path(base).glob("*.safetensors")):
             raise UserError(f"{base!r} holds no .safetensors weights; give a folder that does.")
-    try:
-        config = AutoConfig.from_pretrained(base, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"The base {base!r} cannot be opened ({reason}); give a Hub id or a folder.") from error
-    is_encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    if not is_encoder or getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
-        raise UserError(f"The base {base!r} is a {config.model_type!r} model, not an encoder; give one like BERT.")
+    description = fetch(parse_reference(base), on_progress=on_progress, has_head=False, is_attributed=False)
+    if description.base is not None:
+        raise UserError(f"{base!r} is an adapter; give the checkpoint it stands on as the base.")
+    folder = find_snapshot(description)
+    described = read_json(folder / "config.json")
+    is_encoder = description.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if not is_encoder or described.get("is_encoder_decoder") or described.get("is_decoder"):
+        raise UserError(f"The base {base!r} is a {description.model_type!r} model, not an encoder; give one like BERT.")
+    return folder
 
 
 def load_base(
-    base: str, settings: FinetuneSettings, counted: Sequence[Example]
+    base: str | Path, settings: FinetuneSettings, counted: Sequence[Example]
 ) -> tuple[Any, "PreTrainedTokenizerBase"]:
     """Load an encoder for training: with its labels, a cut vocabulary and an adapter where the settings ask for them.
 
     Args:
-        base: Hub id or folder that ``vet_base`` let pass.
+        base: The folder that ``vet_base`` gave.
         settings: How it will be trained, its labels among them.
         counted: Examples whose pieces count when the vocabulary is cut.
 
@@ -61,25 +71,30 @@ def load_base(
         UserError: If it cannot be loaded, or its vocabulary cannot be cut.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    from attattr_core.loading import build_config, explaining, load_tokenizer
+    from attattr_core.vetting import vet_index, vet_links
 
     set_seed(settings.seed)
     names = dict(enumerate(settings.labels or ()))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    folder = Path(base)
+    with explaining(folder.name):
+        vet_links(folder.name, folder)
+        vet_index(folder.name, folder)
+        config = build_config(read_json(folder / "config.json"))
+        config.num_labels = len(names)
+        config.id2label, config.label2id = names, {name: index for index, name in names.items()}
+        tokenizer = load_tokenizer(folder, name=folder.name, config=config)
         model = AutoModelForSequenceClassification.from_pretrained(
-            base,
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: index for index, name in names.items()},
+            folder,
+            config=config,
             ignore_mismatched_sizes=True,
             use_safetensors=True,
             trust_remote_code=False,
+            local_files_only=True,
             dtype=torch.float32,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"The base {base!r} cannot be loaded ({reason}); give an encoder in safetensors.") from error
     if settings.vocabulary_size is not None:
         texts = (text for example in counted for text in (example.text, example.text_pair) if text)
         tokenizer = cut_vocabulary(model, tokenizer, texts, n_pieces=settings.vocabulary_size)

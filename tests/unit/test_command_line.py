@@ -49,7 +49,7 @@ def test_every_kind_of_output(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--model", "nowhere", "--text", "a"], "no checkpoint 'nowhere'"),
+        (["--model", "./nowhere", "--text", "a"], "no checkpoint './nowhere'"),
         (["--model", "sst2", "--text", "  "], "empty"),
         (["--model", "sst2", "--text", "a", "--target", "happy"], "no label 'happy'"),
         (["--model", "sst2", "--text", "a", "--n-steps", "0"], "number of nodes is 0"),
@@ -111,7 +111,7 @@ def test_an_output_that_cannot_be_written_is_found_before_work(tmp_path, capsys,
 
 def test_an_output_that_is_there_survives_a_mistake(tmp_path):
     (tmp_path / "out.npz").write_text("kept")
-    assert run("--model", "nowhere", "--text", "a", "--output", tmp_path / "out.npz") == 2
+    assert run("--model", "./nowhere", "--text", "a", "--output", tmp_path / "out.npz") == 2
     assert (tmp_path / "out.npz").read_text() == "kept"
 
 

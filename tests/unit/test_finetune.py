@@ -306,7 +306,7 @@ def test_mistakes_are_one_sentence(base, task, full, tmp_path, capsys):
     (decoder / "model.safetensors").touch()
     out = tmp_path / "out"
     for wrong, message in (
-        ({"base": str(tmp_path / "none")}, "cannot be opened"),
+        ({"base": str(tmp_path / "none")}, "There is no checkpoint"),
         ({"base": str(pickled)}, "no .safetensors"),
         ({"base": str(decoder)}, "'gpt2' model, not an encoder"),
         ({"data": tmp_path / "none.tsv"}, "no file"),

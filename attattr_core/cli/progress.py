@@ -1,0 +1,44 @@
+"""A bar by bytes for downloads, on a terminal only."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from attattr_core.errors import UserError
+from attattr_core.hub import Progress
+
+
+@contextmanager
+def showing_download() -> Iterator[Callable[[Progress], None]]:
+    """Gives what `load_checkpoint` and `finetune` call while they download; Ctrl-C keeps what has arrived.
+
+    Raises:
+        UserError: When a download was stopped; the sentence says how to go on.
+    """
+    bar: tqdm | None = None
+    last = Progress(0, 0)
+
+    def show(progress: Progress) -> None:
+        nonlocal bar, last
+        last = progress
+        if bar is None and 0 < progress.n_bytes < progress.n_total and sys.stderr.isatty():
+            bar = tqdm(total=progress.n_total, unit="B", unit_scale=True, leave=False, desc="download")
+        if bar is not None:
+            bar.update(progress.n_bytes - bar.n)
+            if progress.n_bytes == progress.n_total:
+                bar.close()
+
+    try:
+        yield show
+    except KeyboardInterrupt:
+        if last.n_bytes == last.n_total:
+            raise
+        raise UserError(
+            f"The download was stopped after {last.n_bytes / 1e6:.1f} of {last.n_total / 1e6:.1f} MB: the same command "
+            "goes on from there."
+        ) from None
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,190 @@
+"""What a model is, from metadata and configurations alone: everything that may be refused before a download is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants
+
+from attattr_core.adapters import ADAPTER_CONFIG, read_base, vet_adapter
+from attattr_core.catalog import EMBEDDED, check_labels
+from attattr_core.errors import UserError
+from attattr_core.hub.cache import RemoteFile
+from attattr_core.hub.client import Deadline
+from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
+from attattr_core.hub.limits import HubLimits
+from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
+from attattr_core.hub.sources import Source, find_repository, open_folder
+from attattr_core.vetting import HEAD, list_weights, vet_config
+
+_MAX_LABELS = 10_000
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model that passed every check that needs no weights.
+
+    Attributes:
+        name: The embedded name, the folder, or the id that the Hub gives it now.
+        revision: The commit on the Hub, 40 hexadecimal digits; "" for what is on disk.
+        asked_revision: The branch, tag or commit that was asked for.
+        url: Its page at that commit, or "".
+        model_type: Its family.
+        architecture: The class in its configuration.
+        labels: Label names by class index; () for an adapter that does not name them.
+        id2label: As its configuration has it.
+        label2id: As its configuration has it.
+        problem_type: As its configuration has it, or None.
+        files: What has to be downloaded of the model itself.
+        base: The base of an adapter, or None.
+        notice: What a person should know, one or two sentences, or "".
+        folder: Where it is on disk, for what is not from the Hub.
+        is_cached: Whether the Hub was not asked: what is in the cache has to do.
+    """
+
+    name: str
+    revision: str
+    asked_revision: str
+    url: str
+    model_type: str
+    architecture: str
+    labels: tuple[str, ...]
+    id2label: Any
+    label2id: Any
+    problem_type: str | None
+    files: tuple[RemoteFile, ...] = ()
+    base: "Description | None" = None
+    notice: str = ""
+    folder: Path | None = None
+    is_cached: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all files that it needs from the Hub, its base's among them."""
+        return sum(file.n_bytes for file in self.files) + (self.base.n_bytes if self.base else 0)
+
+
+def describe(
+    reference: Reference, *, limits: HubLimits | None = None, has_head: bool = True, is_attributed: bool = True
+) -> Description:
+    """Finds a model and vets it, asking the Hub for metadata and small files only, for five seconds at most.
+
+    Args:
+        reference: From `parse_reference`.
+        limits: What may be loaded.
+        has_head: Whether it has to be a classifier; what is trained further need not be.
+        is_attributed: Whether its family has to be one that can be attributed.
+
+    Returns:
+        What it is; for the Hub, pinned to a commit.
+
+    Raises:
+        UserError: When there is no such model or it may not be loaded; one sentence with the reason and the way out.
+        UnsupportedModelError: When its family cannot be attributed.
+    """
+    limits, deadline = limits or HubLimits(), Deadline()
+    if limits.curated_only and reference.kind != "embedded":
+        _refuse_uncurated(reference)
+    described = _describe(reference, limits, deadline, has_head, is_attributed)
+    if described.n_bytes > limits.max_bytes:
+        raise UserError(
+            f"{described.name!r} needs {_format_size(described.n_bytes)}, more than the limit of "
+            f"{_format_size(limits.max_bytes)}: choose a smaller model, or raise ATTATTR_MAX_MODEL_BYTES."
+        )
+    return described
+
+
+def _describe(
+    reference: Reference, limits: HubLimits, deadline: Deadline, has_head: bool, is_attributed: bool
+) -> Description:
+    source = find_repository(reference, limits, deadline) if reference.kind == "hub" else open_folder(reference)
+    files = select_files(source.name, source.files) if source.sha else ()
+    if is_adapter(source.files):
+        return _describe_adapter(source, files, limits, deadline, is_attributed)
+    config = source.read("config.json")
+    n_bytes = count_weight_bytes(files) if files else sum(path.stat().st_size for path in list_weights(source.folder))
+    vet_config(source.name, config, n_bytes=n_bytes, has_head=has_head, is_attributed=is_attributed)
+    return _build(source, files, config, has_head=has_head)
+
+
+def _describe_adapter(
+    source: Source, files: tuple[RemoteFile, ...], limits: HubLimits, deadline: Deadline, is_attributed: bool
+) -> Description:
+    adapter = source.read(ADAPTER_CONFIG)
+    vet_adapter(source.name, adapter)
+    reference = _find_base(source, adapter)
+    base = _describe(reference, limits, deadline, has_head=False, is_attributed=is_attributed)
+    if base.base is not None:
+        raise UserError(f"The base of {source.name!r} is itself an adapter: merge that first.")
+    has_config = any(file.name == "config.json" for file in source.files)
+    config = source.read("config.json") if has_config else {"model_type": base.model_type}
+    if has_config:
+        vet_config(source.name, config, n_bytes=0, has_head=False, is_attributed=is_attributed)
+    notice = " ".join(filter(None, (source.notice, base.notice)))
+    described = _build(replace(source, notice=notice), files, config, has_head="id2label" in config)
+    return replace(described, architecture=described.architecture or base.architecture, base=base)
+
+
+def _find_base(source: Source, adapter: dict[str, Any]) -> Reference:
+    """An adapter from the Hub stands on a Hub id and never on a path; one on disk may lie beside its base."""
+    named, revision = read_base(source.name, adapter)
+    if source.folder is not None:
+        path = Path(named[:1000])
+        beside = source.folder.parent / path.name
+        folder = next((place for place in (beside, path) if path.name and place.is_dir()), None)
+        if folder is not None:
+            return Reference("folder", str(folder))
+    try:
+        base = parse_hub_id(named)
+    except UserError as error:
+        raise UserError(
+            f"The base {named[:80]!r} of the adapter {source.name!r} is missing: "
+            + ("put its folder beside it." if source.folder else "it has to be the id of a model on the Hub.")
+        ) from error
+    return replace(base, revision=revision) if revision and is_revision(revision) else base
+
+
+def _build(source: Source, files: tuple[RemoteFile, ...], config: dict[str, Any], *, has_head: bool) -> Description:
+    architectures = config.get("architectures") or [""]
+    names = [str(name) for name in architectures] if isinstance(architectures, list) else [""]
+    return Description(
+        name=source.name,
+        revision=source.sha,
+        asked_revision=source.asked,
+        url=f"{constants.ENDPOINT}/{source.name}/tree/{source.sha}" if source.sha else "",
+        model_type=str(config.get("model_type")),
+        architecture=next((name for name in names if name.endswith(HEAD)), names[0]),
+        labels=_read_labels(config) if has_head else (),
+        id2label=config.get("id2label"),
+        label2id=config.get("label2id"),
+        problem_type=config.get("problem_type") if isinstance(config.get("problem_type"), str) else None,
+        files=files,
+        notice=source.notice,
+        folder=source.folder,
+        is_cached=source.is_cached,
+    )
+
+
+def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
+    """Names as transformers would give them: two classes where a configuration says nothing."""
+    if config.get("id2label") is not None:
+        return check_labels(config["id2label"])
+    n_labels = config.get("num_labels", 2)
+    if not isinstance(n_labels, int) or not 0 < n_labels <= _MAX_LABELS:
+        raise UserError(f"config.json says that there are {str(n_labels)[:80]} labels: choose another model.")
+    return tuple(f"LABEL_{index}" for index in range(n_labels))
+
+
+def _refuse_uncurated(reference: Reference) -> None:
+    from attattr_core.curated import list_curated
+
+    names = list_curated()
+    if reference.kind != "hub" or reference.name not in names:
+        raise UserError(
+            f"{reference.name[:80]!r} is not among the models that may be used here: choose one of "
+            f"{', '.join((*EMBEDDED, *names))}."
+        )
+
+
+def _format_size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
