@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from dataclasses import replace
 
 # A start without network calls: set before the libraries are imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -9,19 +11,83 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
 
-from attattr_core.ui import PAGE_STYLE, build_app
+from attattr_core.errors import UserError
+from attattr_core.hub import HubLimits
+from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui.spaces import IS_SPACE
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_VARIABLES = """Each option has an environment variable, which it overrides. Without an option of their own are HF_TOKEN
+(a token for gated and private models), HF_HOME (where downloads are kept), ATTATTR_DEVICE (auto, cpu, cuda, cuda:1 or
+mps) and ATTATTR_CACHE_BYTES (how much of the memory checkpoints may fill)."""
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description="AttAttr Explorer: which attention made the decision?")
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, or GRADIO_SERVER_NAME)")
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860, or GRADIO_SERVER_PORT)")
-    parser.add_argument("--share", action="store_true", help="make a temporary public link")
-    return parser.parse_args()
+    parser = argparse.ArgumentParser(
+        description="AttAttr Explorer: which attention made the decision?", epilog=_VARIABLES
+    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; GRADIO_SERVER_NAME)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860; GRADIO_SERVER_PORT)")
+    parser.add_argument("--share", action="store_true", help="make a temporary public link (ATTATTR_SHARE)")
+    parser.add_argument(
+        "--auth", metavar="USER:PASSWORD", help="ask visitors for these; better in ATTATTR_AUTH, which no list shows"
+    )
+    parser.add_argument(
+        "--models-only-curated",
+        action="store_true",
+        help="offer the embedded and the listed models only (ATTATTR_MODELS_ONLY_CURATED)",
+    )
+    parser.add_argument(
+        "--max-model-bytes",
+        type=int,
+        metavar="N",
+        help="largest download for a model (default: 2000000000; ATTATTR_MAX_MODEL_BYTES)",
+    )
+    parser.add_argument("--offline", action="store_true", help="use what is in the cache only (ATTATTR_OFFLINE)")
+    return parser.parse_args(arguments)
+
+
+def build_models(arguments: argparse.Namespace) -> Models:
+    """Decides what visitors may load: what the limits say, and folders of this machine where nobody else can ask.
+
+    Raises:
+        UserError: For a limit that is no limit.
+    """
+    limits = HubLimits.from_environment()
+    if arguments.max_model_bytes is not None:
+        if arguments.max_model_bytes <= 0:
+            raise UserError(f"--max-model-bytes is {arguments.max_model_bytes}: give a number of bytes.")
+        limits = replace(limits, max_bytes=arguments.max_model_bytes)
+    limits = replace(
+        limits,
+        offline=limits.offline or arguments.offline,
+        curated_only=limits.curated_only or arguments.models_only_curated,
+    )
+    host = arguments.host or os.environ.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
+    return Models(limits, folders=host in LOOPBACK and not IS_SPACE and not is_shared(arguments))
+
+
+def is_shared(arguments: argparse.Namespace) -> bool:
+    """Tells whether a public link is wanted."""
+    return arguments.share or os.environ.get("ATTATTR_SHARE", "").strip().lower() in ("1", "true", "yes", "on")
+
+
+def read_auth(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    """Reads who may enter.
+
+    Raises:
+        UserError: When it is not a name and a password; the sentence repeats neither.
+    """
+    given = arguments.auth if arguments.auth is not None else os.environ.get("ATTATTR_AUTH", "")
+    if arguments.auth is None and not given:
+        return None
+    user, separator, password = given.partition(":")
+    if not (user and separator and password):
+        raise UserError("--auth (or ATTATTR_AUTH) is not of the form USER:PASSWORD: give both, with a colon between.")
+    return user, password
 
 
 def launch(app: gr.Blocks, **options: object) -> object:
@@ -38,6 +104,22 @@ def launch(app: gr.Blocks, **options: object) -> object:
     return app.queue(max_size=64).launch(**settings | options)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serves the app as the command line says."""
     arguments = parse_arguments()
-    launch(build_app(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+    try:
+        models, auth = build_models(arguments), read_auth(arguments)
+        find_cache()  # reads its limit
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    launch(
+        build_app(models),
+        server_name=arguments.host,
+        server_port=arguments.port,
+        share=is_shared(arguments),
+        auth=auth,
+    )
+
+
+if __name__ == "__main__":
+    main()

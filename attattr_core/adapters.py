@@ -59,7 +59,7 @@ def vet_adapter(name: str, adapter: dict[str, Any]) -> None:
             f"The adapter {name!r} is {str(kind[0])[:80]!r} for {str(kind[1])[:80]!r}: choose a LORA adapter for "
             "classification (SEQ_CLS)."
         )
-    unusual = [key for key, value in adapter.items() if value and key not in {*_MERGED, *_WITHOUT_EFFECT}]
+    unusual = [ascii(key)[1:-1] for key, value in adapter.items() if value and key not in {*_MERGED, *_WITHOUT_EFFECT}]
     if not isinstance(adapter.get("init_lora_weights", True), bool):
         unusual.append("init_lora_weights")
     if unusual:

@@ -119,9 +119,7 @@ def load_checkpoint(
     return load_described(description, name=reference.name, device=device)
 
 
-def load_described(
-    description: Description, *, name: str = "", device: str | torch.device | None = None
-) -> Checkpoint:
+def load_described(description: Description, *, name: str = "", device: str | torch.device | None = None) -> Checkpoint:
     """Loads what `attattr_core.hub.describe` vetted and `attattr_core.hub.download` brought here; asks no network.
 
     Args:

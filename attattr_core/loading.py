@@ -35,8 +35,9 @@ def explaining(name: str) -> Iterator[None]:
     except (UserError, MemoryError):
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise UserError(f"{name[:80]!r} could not be loaded: {reason}") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(" .:")
+        readable = "".join(letter if letter.isprintable() else "?" for letter in reason)
+        raise UserError(f"{name[:80]!r} could not be loaded: {readable}.") from error
 
 
 def load_parts(
@@ -161,13 +162,13 @@ def _load_adapted(folder: Path, base: Path, *, name: str, is_attributed: bool) -
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise UserError(f"The adapter {name!r} has no safetensors weights: save it with save_pretrained first.")
     if (base / ADAPTER_CONFIG).is_file():
-        raise UserError(f"The base of {name!r} is itself an adapter: merge that first.")
+        raise UserError(f"The base of {name!r} is itself an adapter: choose an adapter of a whole model.")
     shapes = read_shapes([folder / ADAPTER_WEIGHTS])
     config = _build_adapted_config(folder, base, name=name, n_classes=count_classes(name, shapes))
     replaced = [str(part) for part in adapter.get("modules_to_save") or ("classifier", "score")]
     model = load_model(base, name=name, config=config, replaced=replaced, is_attributed=is_attributed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, nothing a user can change
+        warnings.simplefilter("ignore")  # of peft: what matters of them is an error here
         return merge_adapter(model, folder, name=name, adapter=adapter, shapes=shapes)
 
 

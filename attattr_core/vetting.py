@@ -23,9 +23,10 @@ _OTHER_HEADS = {
     "ForNextSentencePrediction": "tells whether a sentence follows another",
     "Model": "is an encoder without a head",
 }
-_MAX_COUNT = 4096  # layers, heads, groups: far above any model, far below what would hang the building of one
-_MAX_SIZE = 1 << 24
-_COUNTS = re.compile(r"layer|head|group|block|network|expert")
+#: The largest numbers that are let pass, by what the name has in it: far above any model, and so few modules that
+#: building one from them takes no long time.
+_MOST = {"size": 1 << 24, "group": 64, "network": 64, "layer": 512, "block": 512, "head": 4096}
+_MOST |= dict.fromkeys(("dim", "position", "n_embd", "d_model", "d_ff", "num_labels"), 1 << 24)
 _TOKENIZER_CLASS = re.compile(r"[A-Za-z0-9]*Token(izer|izers)[A-Za-z0-9]*|PythonBackend|SentencePieceBackend")
 
 #: What a configuration may not decide: code, the way attention is computed, what a call returns, other files.
@@ -80,7 +81,7 @@ def vet_config(
             "fine-tuned for classification."
         )
     if is_attributed:
-        find_family(str(config.get("model_type")))
+        find_family(str(config.get("model_type"))[:80])
     _refuse_absurd_sizes(name, config, n_bytes)
 
 
@@ -95,7 +96,7 @@ def clean_config(config: dict[str, Any]) -> dict[str, Any]:
 
 def _list_architectures(config: dict[str, Any]) -> list[str]:
     named = config.get("architectures")
-    return [str(name)[:80] for name in named] if isinstance(named, list) else []
+    return [re.sub(r"[^\w.-]", "?", str(name)[:80]) for name in named] if isinstance(named, list) else []
 
 
 def _name_kind(architectures: list[str]) -> str:
@@ -112,8 +113,8 @@ def _refuse_code(name: str, config: dict[str, Any], architectures: list[str]) ->
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
 
-    model_type = config.get("model_type")
-    own = CLASSES.get(model_type) if isinstance(model_type, str) else None
+    model_type = str(config.get("model_type"))
+    own = CLASSES.get(model_type)
     classifiers = [architecture for architecture in architectures if architecture.endswith(HEAD)]
     if model_type not in CONFIG_MAPPING_NAMES or any(classifier != own for classifier in classifiers):
         raise UserError(
@@ -124,10 +125,9 @@ def _refuse_code(name: str, config: dict[str, Any], architectures: list[str]) ->
 
 def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> None:
     for key, value in config.items():
-        limit = _MAX_COUNT if _COUNTS.search(key) and not key.endswith("size") else _MAX_SIZE
-        is_size = re.search(r"size|dim|layer|head|group|block|network|position|n_embd|d_model|d_ff|num_labels", key)
-        if is_size and isinstance(value, int | float) and abs(value) > limit:
-            raise UserError(f"config.json of {name!r} says {key} is {str(value)[:30]}: no such model can be.")
+        limit = next((limit for part, limit in _MOST.items() if part in key), None)
+        if limit is not None and isinstance(value, int | float) and abs(value) > limit:
+            raise UserError(f"config.json of {name!r} says {key[:80]!r} is {str(value)[:30]}: no model is like that.")
     # Every model holds its embeddings, and each number takes a byte at least.
     widths = ("embedding_size", "word_embed_proj_dim", "hidden_size", "d_model", "dim", "n_embd")
     width = next((config[key] for key in widths if isinstance(config.get(key), int)), 0)

@@ -24,7 +24,8 @@ def showing_download() -> Iterator[Callable[[Progress], None]]:
         nonlocal bar, last
         last = progress
         if bar is None and 0 < progress.n_bytes < progress.n_total and sys.stderr.isatty():
-            bar = tqdm(total=progress.n_total, unit="B", unit_scale=True, leave=False, desc="download")
+            sizes = {"total": progress.n_total, "initial": progress.n_bytes}
+            bar = tqdm(**sizes, unit="B", unit_scale=True, leave=False, desc="download")
         if bar is not None:
             bar.update(progress.n_bytes - bar.n)
             if progress.n_bytes == progress.n_total:

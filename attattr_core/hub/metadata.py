@@ -9,10 +9,10 @@ from huggingface_hub import constants
 from attattr_core.adapters import ADAPTER_CONFIG, read_base, vet_adapter
 from attattr_core.catalog import EMBEDDED, check_labels
 from attattr_core.errors import UserError
-from attattr_core.hub.cache import RemoteFile
+from attattr_core.hub.cache import RemoteFile, is_sha
 from attattr_core.hub.client import Deadline
 from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
-from attattr_core.hub.limits import HubLimits
+from attattr_core.hub.limits import HubLimits, list_curated
 from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
 from attattr_core.hub.sources import Source, find_repository, open_folder
 from attattr_core.vetting import HEAD, list_weights, vet_config
@@ -85,7 +85,18 @@ def describe(
     limits, deadline = limits or HubLimits(), Deadline()
     if limits.curated_only and reference.kind != "embedded":
         _refuse_uncurated(reference)
-    described = _describe(reference, limits, deadline, has_head, is_attributed)
+    try:
+        source = _find(reference, limits, deadline)
+        if is_adapter(source.files):
+            described = _describe_adapter(source, limits, deadline, is_attributed)
+        else:
+            described = _describe_model(source, has_head=has_head, is_attributed=is_attributed)
+    except UserError:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, OSError) as error:  # hostile values
+        raise UserError(
+            f"The configuration of {reference.name[:80]!r} makes no sense: choose another model."
+        ) from error
     if described.n_bytes > limits.max_bytes:
         raise UserError(
             f"{described.name!r} needs {_format_size(described.n_bytes)}, more than the limit of "
@@ -94,28 +105,26 @@ def describe(
     return described
 
 
-def _describe(
-    reference: Reference, limits: HubLimits, deadline: Deadline, has_head: bool, is_attributed: bool
-) -> Description:
-    source = find_repository(reference, limits, deadline) if reference.kind == "hub" else open_folder(reference)
+def _find(reference: Reference, limits: HubLimits, deadline: Deadline) -> Source:
+    return find_repository(reference, limits, deadline) if reference.kind == "hub" else open_folder(reference)
+
+
+def _describe_model(source: Source, *, has_head: bool, is_attributed: bool) -> Description:
     files = select_files(source.name, source.files) if source.sha else ()
-    if is_adapter(source.files):
-        return _describe_adapter(source, files, limits, deadline, is_attributed)
     config = source.read("config.json")
     n_bytes = count_weight_bytes(files) if files else sum(path.stat().st_size for path in list_weights(source.folder))
     vet_config(source.name, config, n_bytes=n_bytes, has_head=has_head, is_attributed=is_attributed)
     return _build(source, files, config, has_head=has_head)
 
 
-def _describe_adapter(
-    source: Source, files: tuple[RemoteFile, ...], limits: HubLimits, deadline: Deadline, is_attributed: bool
-) -> Description:
+def _describe_adapter(source: Source, limits: HubLimits, deadline: Deadline, is_attributed: bool) -> Description:
+    files = select_files(source.name, source.files) if source.sha else ()
     adapter = source.read(ADAPTER_CONFIG)
     vet_adapter(source.name, adapter)
-    reference = _find_base(source, adapter)
-    base = _describe(reference, limits, deadline, has_head=False, is_attributed=is_attributed)
-    if base.base is not None:
-        raise UserError(f"The base of {source.name!r} is itself an adapter: merge that first.")
+    below = _find(_find_base(source, adapter), limits, deadline)
+    if is_adapter(below.files):
+        raise UserError(f"The base of {source.name!r} is itself an adapter: choose an adapter of a whole model.")
+    base = _describe_model(below, has_head=False, is_attributed=is_attributed)
     has_config = any(file.name == "config.json" for file in source.files)
     config = source.read("config.json") if has_config else {"model_type": base.model_type}
     if has_config:
@@ -176,10 +185,10 @@ def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _refuse_uncurated(reference: Reference) -> None:
-    from attattr_core.curated import list_curated
-
+    """Branches other than the main one may be anybody's proposals, so that no list can speak for them."""
     names = list_curated()
-    if reference.kind != "hub" or reference.name not in names:
+    is_listed = reference.kind == "hub" and reference.name in names
+    if not is_listed or not (reference.revision in (None, constants.DEFAULT_REVISION) or is_sha(reference.revision)):
         raise UserError(
             f"{reference.name[:80]!r} is not among the models that may be used here: choose one of "
             f"{', '.join((*EMBEDDED, *names))}."

@@ -74,12 +74,13 @@ def find_repository(reference: Reference, limits: HubLimits, deadline: Deadline)
         except HubUnavailableError as error:
             reason, way, notice = str(error), "try again later", f"The Hub {error}: the copy in the cache is used."
     cached = find_cached(reference.name, asked)
-    if cached is None:
+    files = tuple(cached.list_files()) if cached else ()
+    if cached is None or not any(file.name.endswith(".safetensors") for file in files):
         raise UserError(
             f"The Hub {reason}, and {reference.name!r} is not in the cache: {way}, or use one of the embedded "
             f"checkpoints {', '.join(EMBEDDED)}."
         )
-    files, snapshot = tuple(cached.list_files()), cached.snapshot
+    snapshot = cached.snapshot
     return Source(
         cached.name, files, lambda file: read_json(snapshot / file), cached.sha, asked, notice, is_cached=True
     )

@@ -29,6 +29,18 @@ def build_status() -> gr.HTML:
     )
 
 
+def build_device() -> gr.HTML:
+    """Builds the end of the header line: where and in which precision models run."""
+    return gr.HTML(
+        "",
+        html_template='<div class="aa-device" data-testid="device"></div>',
+        css_template=".aa-device { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.4em; }",
+        js_on_load=(_PAGE / "device.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id="device",
+    )
+
+
 def tell(sentence: str) -> str:
     """Says what is going on."""
     return json.dumps({"kind": "note", "text": sentence}).replace("<", "\\u003c")

@@ -1,48 +1,48 @@
-"""The page: header, result, tabs, and what is wired to what."""
+"""The page: header, result, tabs, and what is on it."""
 
 from importlib.metadata import version
 from pathlib import Path
 
 import gradio as gr
 
-from attattr_core.catalog import EMBEDDED, read_labels
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
-from attattr_core.ui.components import build_downloader, build_status
+from attattr_core.ui.components import build_device, build_downloader, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST
-from attattr_core.ui.exports import export_view
-from attattr_core.ui.running import (
-    FIXED,
-    PREDICTED,
-    TOLERANCE,
-    find_first_session,
-    open_result,
-    run_attribution,
-    run_example,
-    stop_run,
-)
+from attattr_core.ui.labels_panel import build_labels_panel
+from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
+from attattr_core.ui.models import Models
+from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.view_component import heatmap_view
+from attattr_core.ui.wiring import Page, wire
 
-_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
-_PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 _CACHE = (3600, 3600)  # seconds: uploaded files are looked for this often and live this long
+_SECONDS_KEPT = 3600  # what a visitor has chosen and sees, after the last sign of life
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
-def build_app() -> gr.Blocks:
-    """Builds the whole app; nothing heavy is loaded before the first run."""
+def build_app(models: Models | None = None) -> gr.Blocks:
+    """Builds the whole app; nothing heavy is loaded before the first run.
+
+    Args:
+        models: Which checkpoints visitors may use; by default all of the Hub within the default limits.
+    """
+    models = models or Models()
     first_model, first_text, first_pair = EXAMPLES[FIRST]
-    first = find_first_session()
+    first, session = models.find(first_model), find_first_session()
     with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=_CACHE) as app:
-        gr.Markdown(
-            "# AttAttr Explorer\nWhich attention inside this Transformer made the decision?", elem_classes="aa-title"
-        )
-        session = gr.State(None, time_to_live=3600)
+        states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (None, first, {})]
+        with gr.Row(elem_classes="aa-header"):
+            gr.Markdown(
+                "# AttAttr Explorer\nWhich attention inside this Transformer made the decision?",
+                elem_classes="aa-title",
+            )
+            device = build_device()
         with gr.Row():
             with gr.Column(scale=4, min_width=340):
-                model = gr.Dropdown(_list_models(), value=first_model, label="Checkpoint", elem_id="model")
+                model, load = build_picker(models, first)
                 target = gr.Dropdown(
-                    _list_targets(first_model),
+                    [PREDICTED, *models.find_labels(first, None)],
                     value=PREDICTED,
                     label="Explain",
                     allow_custom_value=True,  # a client that never chose a model may name any of its labels
@@ -55,8 +55,15 @@ def build_app() -> gr.Blocks:
                 run = gr.Button("Run", variant="primary", size="md", elem_id="run")
                 stop = gr.Button("Stop", size="md", elem_id="stop")
                 opener = gr.UploadButton("Open result file", file_types=[".npz", ".json"], size="md", elem_id="open")
-        with gr.Accordion("More: baseline, F, tolerance, nodes", open=False, elem_id="more"):
-            settings = _build_settings()
+        card = build_card(describe_choice(models, first))
+        with gr.Row(elem_classes="aa-folds"):
+            with gr.Column(min_width=320):
+                labels = build_labels_panel(models, first)
+            with (
+                gr.Column(min_width=320),
+                gr.Accordion("More: baseline, F, tolerance, nodes", open=False, elem_id="more"),
+            ):
+                settings = _build_settings()
         examples = gr.Examples(
             [list(example) for example in EXAMPLES.values()],
             inputs=[model, text, pair],
@@ -68,39 +75,14 @@ def build_app() -> gr.Blocks:
         status = build_status()
         with gr.Tabs():
             with gr.Tab("Heatmaps", id="heatmaps"):
-                view = heatmap_view(first.build_message() if first else "")
+                view = heatmap_view(session.build_message() if session else "")
             with gr.Tab("About", id="about"):
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
-        download = build_downloader()
-
-        inputs, outputs = [model, text, pair, target, *settings], [view, status, session]
-        # The button rests while its run lasts; "multiple", since with "once" the page takes no run after a stop.
-        rested = gr.on(
-            [run.click, text.submit, pair.submit], _rest, None, run, queue=False, trigger_mode="multiple", **_PRIVATE
+        page = Page(
+            *(*states, device, model, load, target, text, pair, run, stop, opener, card, labels, settings, examples),
+            *(status, view, build_downloader()),
         )
-        job = rested.then(
-            run_attribution,
-            inputs,
-            outputs,
-            api_name="attribute",
-            show_progress="hidden",
-            trigger_mode="multiple",
-            **_MODEL_WORK,
-        )
-        job.then(_wake, None, run, queue=False, **_PRIVATE)
-        example_job = examples.load_input_event.then(
-            run_example,
-            [model, text, pair, *settings],
-            [*outputs, target],
-            trigger_mode="multiple",
-            **_MODEL_WORK,
-            **_PRIVATE,
-        )
-        stop.click(stop_run, session, outputs, cancels=[job, example_job], queue=False, **_PRIVATE)
-        stop.click(_wake, None, run, queue=False, **_PRIVATE)
-        model.change(_update_target, [model, target], target, **_PRIVATE)
-        opener.upload(open_result, opener, outputs, **_PRIVATE)
-        view.export(export_view, session, [download, status], **_PRIVATE)
+        wire(app, models, page)
     return app
 
 
@@ -121,24 +103,3 @@ def _build_settings() -> list[gr.components.Component]:
 def _list_versions() -> str:
     packages = ("torch", "transformers", "gradio")
     return "### Versions\n\n" + " · ".join(f"{name} {version(name)}" for name in packages)
-
-
-def _list_models() -> list[tuple[str, str]]:
-    return [(f"{name}: {' / '.join(read_labels(name))}", name) for name in EMBEDDED]
-
-
-def _list_targets(model: str) -> list[str]:
-    return [PREDICTED, *read_labels(model)]
-
-
-def _rest() -> gr.Button:
-    return gr.Button(interactive=False)
-
-
-def _wake() -> gr.Button:
-    return gr.Button(interactive=True)
-
-
-def _update_target(model: str, target: str) -> gr.Dropdown:
-    choices = _list_targets(model)
-    return gr.Dropdown(choices, value=target if target in choices else PREDICTED)

@@ -1,7 +1,6 @@
 """Run and Stop: from the header's fields to messages for the view, layer by layer."""
 
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,31 +10,35 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.attribution import Attribution
-from attattr_core.catalog import EMBEDDED, read_labels
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 from attattr_core.storage import load_attribution
 from attattr_core.ui.components import tell, warn
-from attattr_core.ui.examples import FIRST, load_example
+from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
+from attattr_core.ui.model_picker import PREDICTED, Names
+from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.payload import build_payload
+from attattr_core.ui.work import Job, LabelReport, Refusal, attribute_job, is_loaded
 
-PREDICTED = "predicted"
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
 MAX_CHARACTERS = 20_000
 MAX_STEPS = 256  # fixed nodes on the page, where a layer cannot be stopped half-way; the command line takes more
 MAX_SHOWN = {"tokens": 512, "layers": 64, "heads": 64, "labels": 1000, "characters of a name": 200}
-_SECONDS_BETWEEN_MESSAGES = 0.2
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a visitor is looking at: a result, perhaps unfinished, and what its messages to the view carry."""
+    """What a visitor is looking at: a result, perhaps unfinished, and what its messages to the view carry.
+
+    The key is that of the checkpoint's `attattr_core.ui.models.Choice`, or "" where it is not known.
+    """
 
     result: Attribution
     run: str
     status: str
     seconds: float = 0.0
     device: str = ""
+    key: str = ""
 
     def build_message(self, layers: list[int] | None = None) -> str:
         """Builds the view's value; with all finished layers unless some are named."""
@@ -45,6 +48,7 @@ class Session:
 
 
 def run_attribution(
+    models: Models,
     model: str,
     text: str,
     text_pair: str,
@@ -55,6 +59,8 @@ def run_attribution(
     tolerance: float,
     n_steps: float,
     rule: str,
+    choice: Choice | None = None,
+    names: Names | None = None,
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Attributes and streams.
 
@@ -66,15 +72,23 @@ def run_attribution(
         for name, part in (("A", text), ("B", text_pair)):
             if len(part or "") > MAX_CHARACTERS:
                 raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
-        yield from _stream(model, text or "", text_pair or "", target, settings)
+        choice = models.find(model, choice)
+        if not choice.is_here:  # a download here would hold up everybody else's runs
+            raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
+        own = (names or {}).get(choice.key, ())
+        job = Job(choice.description, own, (text or "", text_pair or ""), target or PREDICTED, settings)
+        yield from _stream(models, choice, replace(job, reports=choice.key not in models.reports))
     except UserError as error:
         yield gr.skip(), warn(str(error)), gr.skip()
 
 
-def run_example(model: str, text: str, text_pair: str, *settings: Any) -> Iterator[tuple[Any, Any, Any, gr.Dropdown]]:
+def run_example(
+    models: Models, model: str, text: str, text_pair: str, *rest: Any
+) -> Iterator[tuple[Any, Any, Any, gr.Dropdown]]:
     """Runs an example: its predicted label is explained, whatever was explained before."""
-    target = gr.Dropdown([PREDICTED, *read_labels(model)], value=PREDICTED)
-    for view, status, session in run_attribution(model, text, text_pair, PREDICTED, *settings):
+    choice, names = models.find(model), rest[-1]
+    target = gr.Dropdown([PREDICTED, *models.find_labels(choice, names)], value=PREDICTED)
+    for view, status, session in run_attribution(models, model, text, text_pair, PREDICTED, *rest):
         yield view, status, session, target
 
 
@@ -103,7 +117,7 @@ def open_result(path: str) -> tuple[Any, Any, Any]:
 def find_first_session() -> Session | None:
     """What the first screen shows: a finished example."""
     result = load_example(FIRST)
-    return None if result is None else Session(result, "first", "example")
+    return None if result is None else Session(result, "first", "example", key=f"{EXAMPLES[FIRST][0]}@")
 
 
 def _check_size(result: Attribution) -> None:
@@ -134,36 +148,19 @@ def _read_number(name: str, value: Any, kind: type) -> Any:
         raise UserError(f"The {name} is {str(value)[:80]!r}: type a number.") from error
 
 
-def _stream(model: str, text: str, text_pair: str, target: str, settings: Settings) -> Iterator[tuple[Any, Any, Any]]:
-    yield gr.skip(), tell(f"Loading {model} …"), gr.skip()
-    from attattr_core.engine import attribute_layers
-
-    checkpoint = _load(model)
-    device = _name_device(checkpoint.device)
-    run, sent, last_message, started = secrets.token_hex(6), set(), 0.0, time.perf_counter()
-    for result in attribute_layers(checkpoint, text, text_pair, target=target, settings=settings):
-        is_done = bool(result.finished.all())
-        now = time.perf_counter()
-        if not is_done and now - last_message < _SECONDS_BETWEEN_MESSAGES:
+def _stream(models: Models, choice: Choice, job: Job) -> Iterator[tuple[Any, Any, Any]]:
+    if not is_loaded(job.description):
+        yield gr.skip(), tell(f"Loading {job.description.name} …"), gr.skip()
+    run, sent = secrets.token_hex(6), set()
+    for part in attribute_job(job):
+        if isinstance(part, Refusal):
+            raise UserError(part.sentence)
+        if isinstance(part, LabelReport):
+            models.note(choice, part)
             continue
-        last_message = now
-        session = Session(result, run, "done" if is_done else "running", now - started, device)
+        result = part.result
+        is_done = bool(result.finished.all())
+        session = Session(result, run, "done" if is_done else "running", part.seconds, part.device, choice.key)
         fresh = [layer for layer in range(result.n_layers) if result.finished[layer] and layer not in sent]
         sent.update(fresh)
         yield session.build_message(None if is_done else fresh), "", session
-
-
-@cache
-def _load(name: str) -> Any:
-    from attattr_core.checkpoints import load_checkpoint, silence_loading
-
-    silence_loading()
-    if name not in EMBEDDED:
-        raise UserError(f"There is no embedded checkpoint {name!r}: choose one of {', '.join(EMBEDDED)}.")
-    return load_checkpoint(name)
-
-
-def _name_device(device: Any) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

@@ -153,14 +153,23 @@ def _receive(part: Description, file: RemoteFile, partial: Path) -> Iterator[int
             n_failures = 1 if n_bytes > n_before else n_failures + 1
             if n_failures >= _N_TRIES or not _is_passing(failure):
                 raise _explain_break(failure, part, file, partial)
-            yield n_bytes
-            time.sleep(_PAUSE * 2 ** (n_failures - 1))
+            yield from _wait(_PAUSE * 2 ** (n_failures - 1), n_bytes)
+    if file.n_bytes == 0:
+        partial.touch()
     if not is_whole(partial, file):
         partial.unlink()
         raise UserError(
             f"{file.name} of {part.name!r} arrived broken, its content is not what the Hub announced: try again, it is "
             "fetched anew."
         )
+
+
+def _wait(seconds: float, n_bytes: int) -> Iterator[int]:
+    """Waits in short pieces, so that a stop takes effect between them."""
+    moment = time.monotonic() + seconds
+    while (left := moment - time.monotonic()) > 0:
+        yield n_bytes
+        time.sleep(min(left, _POLL))
 
 
 def _stream(part: Description, file: RemoteFile, partial: Path) -> Iterator[int]:
@@ -172,7 +181,7 @@ def _stream(part: Description, file: RemoteFile, partial: Path) -> Iterator[int]
         hf_raise_for_status(response)
         is_continued = n_bytes and response.status_code == 206
         with partial.open("ab" if is_continued else "wb") as target:
-            for chunk in response.iter_raw():
+            for chunk in response.iter_bytes():
                 target.write(chunk)
                 target.flush()
                 if target.tell() > file.n_bytes:

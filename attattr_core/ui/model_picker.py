@@ -1,0 +1,206 @@
+"""Choose a checkpoint: a list that takes any Hub id, Load, and a line that says what it is."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from attattr_core.catalog import EMBEDDED
+from attattr_core.errors import UserError
+from attattr_core.hub import Description, Progress, download
+from attattr_core.ui.components import tell, warn
+from attattr_core.ui.labels_panel import show_labels
+from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.work import Job, LabelReport, Refusal, inspect_job, is_loaded
+
+PREDICTED = "predicted"
+Names = dict[str, tuple[str, ...]]
+_PAGE = Path(__file__).parent / "static" / "page"
+_SECONDS_BETWEEN_MESSAGES = 0.2
+
+
+def build_picker(models: Models, first: Choice) -> tuple[gr.Dropdown, gr.Button]:
+    """Builds the list and the Load button."""
+    with gr.Row(elem_classes="aa-picker"):
+        model = gr.Dropdown(
+            models.list_choices(),
+            value=first.text,
+            label="Checkpoint: choose, or paste a Hub id",
+            allow_custom_value=True,
+            elem_id="model",
+            scale=1,
+            min_width=200,
+        )
+        load = gr.Button("Load", size="md", elem_id="load", scale=0, min_width=72)
+    return model, load
+
+
+def build_card(value: str) -> gr.HTML:
+    """Builds the line about the checkpoint; its values come from `describe_choice`."""
+    return gr.HTML(
+        value,
+        html_template='<div class="aa-card" data-testid="card"></div>',
+        css_template=(_PAGE / "card.css").read_text(encoding="utf-8"),
+        js_on_load=(_PAGE / "card.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id="card",
+    )
+
+
+def describe_choice(
+    models: Models,
+    choice: Choice,
+    names: Names | None = None,
+    *,
+    progress: Progress | None = None,
+    rate: float = 0.0,
+    refused: bool = False,
+) -> str:
+    """Describes a checkpoint for the page.
+
+    Args:
+        models: What the server offers.
+        choice: The checkpoint.
+        names: The visitor's own label names, by key.
+        progress: How far its download is.
+        rate: Bytes a second.
+        refused: Whether something else stands in the field, which was refused.
+
+    Returns:
+        JSON; every text in it is data, to be shown as text.
+    """
+    described, report = choice.description, models.reports.get(choice.key)
+    content = {
+        "name": described.name,
+        "revision": described.revision[:7],
+        "url": described.url,
+        "family": described.model_type,
+        "architecture": described.architecture,
+        "size": _describe_size(choice, report),
+        "base": f"LoRA adapter on {described.base.name}" if described.base else "",
+        "labels": models.find_labels(choice, names),
+        "renamed": choice.key in (names or {}),
+        "notice": described.notice,
+        "refused": refused,
+        "progress": [progress.n_bytes, progress.n_total, rate] if progress else None,
+    }
+    return json.dumps(content).replace("<", "\\u003c")
+
+
+def show_choice(models: Models, choice: Choice, names: Names | None, target: str | None) -> tuple[Any, ...]:
+    """Values for the card, the target and the Labels panel."""
+    labels = models.find_labels(choice, names)
+    kept = target if target in labels else PREDICTED
+    card = describe_choice(models, choice, names)
+    return card, gr.Dropdown([PREDICTED, *labels], value=kept), *show_labels(models, choice, names)
+
+
+def look_up(
+    models: Models, text: str, choice: Choice | None, names: Names | None, target: str | None
+) -> Iterator[tuple[Any, ...]]:
+    """Looks a checkpoint's metadata up as soon as it is named.
+
+    Yields:
+        Values for the status, the choice, the card, the target and the Labels panel. After a refusal, what was chosen
+        before stays, and the card offers it.
+    """
+    text = str(text or "").strip()
+    if text not in EMBEDDED and not (choice and choice.text == text):
+        yield tell(f"Looking {text[:200]} up …"), *_skip(6)
+    try:
+        choice = models.find(text, choice)
+        yield "", choice, *show_choice(models, choice, names, target)
+    except UserError as error:
+        yield warn(str(error)), gr.skip(), _offer(models, choice, names), *_skip(4)
+
+
+def fetch(models: Models, model: str, choice: Choice | None, names: Names | None) -> Iterator[tuple[Any, Any, Any]]:
+    """Downloads a checkpoint where that is needed.
+
+    Yields:
+        Values for the status, the choice and the card.
+
+    Raises:
+        gr.Error: After a refusal, so that nothing follows; the sentence stands in the status.
+    """
+    before = choice
+    try:
+        choice = models.find(model, choice)
+        if not choice.is_here:
+            for progress, rate in _download(choice.description):
+                choice = replace(choice, n_bytes_here=progress.n_bytes)
+                yield "", choice, describe_choice(models, choice, names, progress=progress, rate=rate)
+        yield "", choice, describe_choice(models, choice, names)
+    except UserError as error:
+        is_found = choice is not before or (choice and choice.text == str(model).strip())
+        card = describe_choice(models, choice, names) if is_found else _offer(models, before, names)
+        yield warn(str(error)), gr.skip(), card
+        raise gr.Error(str(error), visible=False, print_exception=False) from error
+
+
+def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator[str]:
+    """Loads a checkpoint into memory and looks at its label names.
+
+    Yields:
+        Values for the status.
+    """
+    known = models.reports.get(choice.key)
+    if known and is_loaded(choice.description) and (known.proposal or not probes):
+        yield ""
+        return
+    yield tell(f"Loading {choice.description.name} …")
+    sentence = ""
+    for part in inspect_job(Job(choice.description, probes=probes)):
+        if isinstance(part, LabelReport):
+            models.note(choice, part)
+            sentence = tell(_invite(choice, part)) if part.is_suspect else ""
+        elif isinstance(part, Refusal):
+            sentence = warn(part.sentence)
+    yield sentence
+
+
+def _invite(choice: Choice, report: LabelReport) -> str:
+    what = (*report.findings, report.proposal.suspicion if report.proposal else "")
+    return f"The label names of {choice.description.name} need a look, see Labels: {next(filter(None, what))}"
+
+
+def _download(description: Description) -> Iterator[tuple[Progress, float]]:
+    """Downloads, and tells now and then how far that is and how fast, in bytes a second."""
+    started, last, n_before = time.monotonic(), 0.0, None
+    with closing(download(description)) as steps:
+        for progress in steps:
+            n_before = progress.n_bytes if n_before is None else n_before
+            now = time.monotonic()
+            if now - last >= _SECONDS_BETWEEN_MESSAGES:
+                last = now
+                yield progress, (progress.n_bytes - n_before) / max(now - started, 1e-3)
+
+
+def _offer(models: Models, choice: Choice | None, names: Names | None) -> Any:
+    return gr.skip() if choice is None else describe_choice(models, choice, names, refused=True)
+
+
+def _describe_size(choice: Choice, report: LabelReport | None) -> str:
+    described = choice.description
+    n_parameters = f"{report.n_parameters / 1e6:.1f} M parameters, " if report else ""
+    if is_loaded(described):
+        return f"{n_parameters}in memory"
+    if described.name in EMBEDDED:
+        return f"{n_parameters}embedded"
+    if not described.n_bytes:
+        return f"{n_parameters}in a folder"
+    size = f"{described.n_bytes / 1e6:.1f} MB"
+    if choice.is_here:
+        return f"{n_parameters}{size}, in the cache"
+    if choice.n_bytes_here:
+        return f"{choice.n_bytes_here / 1e6:.1f} of {size} are here: Load goes on from there"
+    return f"{size} to download"
+
+
+def _skip(n: int) -> tuple[Any, ...]:
+    return tuple(gr.skip() for _ in range(n))

@@ -1,0 +1,167 @@
+"""What follows when a visitor does something: which handler runs, in which queue, and what it fills."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from attattr_core.errors import UserError
+from attattr_core.ui.exports import export_view
+from attattr_core.ui.labels_panel import LabelsPanel, use_names
+from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
+from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.running import find_first_session, open_result, run_attribution, run_example, stop_run
+from attattr_core.ui.work import describe_place
+
+# Queues: one run at a time, and beside it two downloads and some questions to the Hub.
+_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
+_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
+_QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
+# "multiple", since with "once" the page takes no run after a stop; buttons rest while their work lasts instead.
+_QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
+_PRIVATE = {**_QUIET, "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The components that take part: three states (what is shown, what is chosen, own label names), then the rest."""
+
+    session: gr.State
+    choice: gr.State
+    names: gr.State
+    device: gr.HTML
+    model: gr.Dropdown
+    load: gr.Button
+    target: gr.Dropdown
+    text: gr.Textbox
+    pair: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    opener: gr.UploadButton
+    card: gr.HTML
+    labels: LabelsPanel
+    settings: list[Any]
+    examples: gr.Examples
+    status: gr.HTML
+    view: gr.HTML
+    download: gr.HTML
+
+
+def wire(app: gr.Blocks, models: Models, page: Page) -> None:
+    """Connects the page's events."""
+    app.load(_describe_place, None, page.device, **_PRIVATE)
+    page.model.change(
+        partial(look_up, models),
+        [page.model, page.choice, page.names, page.target],
+        [page.status, page.choice, *_list_shown(page)],
+        **_QUESTIONS,
+        **_PRIVATE,
+    )
+    page.card.back(lambda choice: choice.text if choice else gr.skip(), page.choice, page.model, **_PRIVATE)
+    jobs = [*_wire_runs(models, page), *_wire_loads(models, page)]
+    results = [page.view, page.status, page.session]
+    page.stop.click(stop_run, page.session, results, cancels=jobs, queue=False, **_PRIVATE).then(**_wake(models, page))
+    page.opener.upload(open_result, page.opener, results, **_PRIVATE)
+    page.view.export(export_view, page.session, [page.download, page.status], **_PRIVATE)
+    _wire_names(models, page)
+
+
+def _wire_runs(models: Models, page: Page) -> list[Any]:
+    """Run: download what is missing, then attribute; a refusal of the download ends it."""
+    inputs = [page.model, page.text, page.pair, page.target, *page.settings, page.choice, page.names]
+    outputs = [page.view, page.status, page.session]
+    fetched = _fetch(models, page, [page.run.click, page.text.submit, page.pair.submit])
+    job = fetched.success(
+        _bind(run_attribution, models), inputs, outputs, api_name="attribute", **_MODEL_WORK, **_QUIET
+    )
+    example = page.examples.load_input_event.then(
+        _bind(run_example, models),
+        [page.model, page.text, page.pair, *page.settings, page.choice, page.names],
+        [*outputs, page.target],
+        **_MODEL_WORK,
+        **_PRIVATE,
+    )
+    for ended in (fetched.failure, job.then):
+        ended(**_wake(models, page))
+    return [fetched, job, example]
+
+
+def _wire_loads(models: Models, page: Page) -> list[Any]:
+    """Load, and Check label order: download what is missing, then look at the checkpoint."""
+    jobs = []
+    for trigger, probes, visibility in (
+        (page.load.click, False, {"api_name": "load"}),
+        (page.labels.check.click, True, {"api_visibility": "private"}),
+    ):
+        fetched = _fetch(models, page, [trigger], visibility)
+        job = fetched.success(
+            partial(inspect, models, probes=probes), page.choice, page.status, **_MODEL_WORK, **_PRIVATE
+        )
+        for ended in (fetched.failure, job.then):
+            ended(**_wake(models, page))
+        jobs += [fetched, job]
+    return jobs
+
+
+def _fetch(models: Models, page: Page, triggers: list[Any], visibility: dict[str, Any] | None = None) -> Any:
+    rested = gr.on(triggers, _rest, None, [page.run, page.load], queue=False, **_PRIVATE)
+    return rested.then(
+        _bind(fetch, models),
+        [page.model, page.choice, page.names],
+        [page.status, page.choice, page.card],
+        **_DOWNLOADS,
+        **_QUIET,
+        **(visibility or {"api_visibility": "private"}),
+    )
+
+
+def _wire_names(models: Models, page: Page) -> None:
+    shown = [page.choice, page.names, page.labels.field, page.session, page.target]
+    outputs = [page.status, page.names, page.view, page.session, page.target]
+    for button, own in ((page.labels.use, True), (page.labels.reset, False)):
+        button.click(partial(_use_names, models, own), shown, outputs, queue=False, **_PRIVATE).then(
+            **_wake(models, page)
+        )
+
+
+def _list_shown(page: Page) -> list[Any]:
+    return [page.card, page.target, *page.labels.outputs]
+
+
+def _wake(models: Models, page: Page) -> dict[str, Any]:
+    """The last step of everything: buttons work again, and the page says what is known now."""
+
+    def wake(model: str, choice: Choice | None, names: dict, target: str) -> tuple[Any, ...]:
+        buttons = gr.Button(interactive=True), gr.Button(interactive=True)
+        if choice is None:
+            return *buttons, *(gr.skip() for _ in _list_shown(page))
+        return *buttons, *show_choice(models, choice, names, target)
+
+    return {
+        "fn": wake,
+        "inputs": [page.model, page.choice, page.names, page.target],
+        "outputs": [page.run, page.load, *_list_shown(page)],
+        "queue": False,
+        **_PRIVATE,
+    }
+
+
+def _bind(handler: Callable[..., Any], models: Models) -> Callable[..., Any]:
+    return partial(handler, models)
+
+
+def _use_names(models: Models, own: bool, choice: Choice, names: Any, text: str, session: Any, target: str) -> Any:
+    return use_names(models, choice, names, text if own else None, session or find_first_session(), target)
+
+
+def _rest() -> tuple[gr.Button, gr.Button]:
+    return gr.Button(interactive=False), gr.Button(interactive=False)
+
+
+def _describe_place() -> str:
+    try:
+        return describe_place()
+    except UserError as error:
+        return str(error)
