@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint, load_checkpoint
     from attattr_core.engine import attribute, attribute_batch, attribute_layers
     from attattr_core.errors import UnsupportedModelError, UserError
+    from attattr_core.faithfulness import measure_faithfulness
     from attattr_core.settings import Settings
     from attattr_core.storage import load_attribution, save_attribution
+    from attattr_core.tree import AttributionTree, build_tree
+    from attattr_core.tree_files import load_tree, save_tree
 
 # Loaded on first use: torch and transformers take seconds, and a list of commands needs neither.
 _HOMES = {
     "Attribution": "attribution",
+    "AttributionTree": "tree",
     "Checkpoint": "checkpoints",
     "Settings": "settings",
     "UnsupportedModelError": "errors",
@@ -22,14 +26,19 @@ _HOMES = {
     "attribute": "engine",
     "attribute_batch": "engine",
     "attribute_layers": "engine",
+    "build_tree": "tree",
     "load_attribution": "storage",
     "load_authors": "authors",
     "load_checkpoint": "checkpoints",
+    "load_tree": "tree_files",
+    "measure_faithfulness": "faithfulness",
     "save_attribution": "storage",
+    "save_tree": "tree_files",
 }
 
 __all__ = [
     "Attribution",
+    "AttributionTree",
     "Checkpoint",
     "Settings",
     "UnsupportedModelError",
@@ -37,10 +46,14 @@ __all__ = [
     "attribute",
     "attribute_batch",
     "attribute_layers",
+    "build_tree",
     "load_attribution",
     "load_authors",
     "load_checkpoint",
+    "load_tree",
+    "measure_faithfulness",
     "save_attribution",
+    "save_tree",
 ]
 
 

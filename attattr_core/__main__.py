@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, finetune
+from attattr_core.cli import attribute, faithfulness, finetune, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, finetune)
+COMMANDS = (attribute, tree, faithfulness, finetune)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from transformers.utils import logging
 from attattr_core.catalog import check_labels
 from attattr_core.devices import choose_device
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.families import check_config, find_family
 from attattr_core.hub import (
     Description,
     HubLimits,
@@ -55,6 +55,7 @@ class Checkpoint:
             UnsupportedModelError: When its family cannot be attributed.
         """
         find_family(model.config.model_type)
+        check_config(model.config)
         if not type(model).__name__.endswith("ForSequenceClassification"):
             raise UserError(f"A {type(model).__name__} is not a sequence classifier: give one with that head.")
         if model.dtype not in (torch.float32, torch.float64):
@@ -103,7 +104,7 @@ def load_checkpoint(
     Args:
         name_or_folder: ``"sst2"``, ``"snli"``, a folder with ``config.json`` and safetensors weights, a Hub id with or
             without ``@revision``, or a model's address on the Hub; a LoRA adapter is merged with its base.
-        device: Where to; CUDA if there is one, else the CPU.
+        device: Where to; by default CUDA, else MPS, else the CPU (see `attattr_core.devices`).
         limits: What may be loaded from where; None takes them from the environment.
         on_progress: Called while files are downloaded; what it raises stops the download, which can be resumed.
 
@@ -114,9 +115,10 @@ def load_checkpoint(
         UserError: When there is no such checkpoint or it is not a usable classifier.
         UnsupportedModelError: When its family cannot be attributed; no weights are read then.
     """
+    place = choose_device(device)
     reference = parse_reference(name_or_folder)
     description = fetch(reference, limits=limits, on_progress=on_progress)
-    return load_described(description, name=reference.name, device=device)
+    return load_described(description, name=reference.name, device=place)
 
 
 def load_described(description: Description, *, name: str = "", device: str | torch.device | None = None) -> Checkpoint:

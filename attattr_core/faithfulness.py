@@ -7,13 +7,14 @@ always stays. The same number of edges is removed in the order of raw attention 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints import Checkpoint
+from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.engine import Text, attribute_batch
 from attattr_core.errors import UserError
@@ -22,46 +23,11 @@ from attattr_core.replay import instrumented, run_masked
 from attattr_core.settings import Settings
 from attattr_core.tree import AttributionTree, build_tree
 
-Entry = tuple[int, int, int]
+KINDS = ("deletion", "insertion")
 DEFAULT_POINTS, DEFAULT_SEEDS = 20, 10
 DATASET_COUNTS = (0, 1, 2, 4, 8, 12, 16, 24, 32)
 _MASK_ENTRIES = 1 << 26  # of a batch of masks: a quarter of a gigabyte in float32
 _CPU_TOKENS = 2048  # of a batch: larger ones gain nothing on a processor
-
-
-@dataclass(frozen=True, eq=False)
-class FaithfulnessCurves:
-    """F against the number of edges, P points, R random orders.
-
-    Attributes:
-        counts: Edges removed, or added, at each point, (P,); the first is 0.
-        deletion: F after removing the first edges, by order: ``"tree"`` and ``"attention"`` (P,), ``"random"`` (R, P).
-        insertion: The same for adding the first edges to none.
-        function: F.
-        label: Name of the label explained.
-    """
-
-    counts: np.ndarray
-    deletion: dict[str, np.ndarray]
-    insertion: dict[str, np.ndarray]
-    function: str
-    label: str
-
-    def compute_area(self, other: str, *, kind: str = "deletion") -> float:
-        """Computes the mean height between the tree's curve and another's, in units of F.
-
-        Args:
-            other: ``"attention"`` or ``"random"`` (the mean over its orders).
-            kind: ``"deletion"`` or ``"insertion"``.
-
-        Returns:
-            The area between both curves over the number of edges; positive where the tree's edges matter more.
-        """
-        curves = self.deletion if kind == "deletion" else self.insertion
-        lower, upper = (curves["tree"], curves[other].reshape(-1, len(self.counts)).mean(axis=0))
-        gap = upper - lower if kind == "deletion" else lower - upper
-        width = float(self.counts[-1] - self.counts[0])
-        return float(np.trapezoid(gap, self.counts)) / width if width else 0.0
 
 
 def measure_faithfulness(
@@ -73,6 +39,7 @@ def measure_faithfulness(
     n_points: int = DEFAULT_POINTS,
     n_seeds: int = DEFAULT_SEEDS,
     seed: int = 0,
+    kinds: Sequence[str] = KINDS,
 ) -> FaithfulnessCurves:
     """Measures deletion and insertion curves of one example.
 
@@ -84,6 +51,7 @@ def measure_faithfulness(
         n_points: Points of each curve.
         n_seeds: Random orders.
         seed: Where they begin.
+        kinds: Which of ``"deletion"`` and ``"insertion"``; the curves of the other are empty.
 
     Returns:
         The curves; all runs go through the model in batches.
@@ -95,65 +63,77 @@ def measure_faithfulness(
     orders = list_orders(attribution, tree, n_seeds=n_seeds, seed=seed)
     if counts is None:
         counts = np.unique(np.rint(np.linspace(0, len(orders[0]), n_points)).astype(int)).tolist()
-    size = (attribution.n_layers, len(attribution.tokens))
-    masks = (_mask(order[:count], size, keep=keep) for keep in (True, False) for order in orders for count in counts)
-    values = np.concatenate(list(_run(checkpoint, encoded, masks, attribution)))
-    deletion, insertion = values.reshape(2, len(orders), len(counts))
+    _check_counts(counts)
+    removals = [order[:count] for order in orders for count in counts]
+    measured: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in KINDS}
+    for kind in kinds:
+        values = np.concatenate(list(_run(checkpoint, encoded, removals, attribution, keep=kind == "deletion")))
+        measured[kind] = _name_orders(values.reshape(len(orders), len(counts)))
     return FaithfulnessCurves(
         counts=np.asarray(counts),
-        deletion=_name_orders(deletion),
-        insertion=_name_orders(insertion),
+        **measured,
         function=attribution.unit,
         label=attribution.labels[attribution.target],
     )
 
 
-def list_orders(attribution: Attribution, tree: AttributionTree, *, n_seeds: int, seed: int = 0) -> list[list[Entry]]:
+def list_orders(attribution: Attribution, tree: AttributionTree, *, n_seeds: int, seed: int = 0) -> list[np.ndarray]:
     """Lists the orders in which edges go: the tree's, that of raw attention, and random ones.
 
     The two last draw from all entries between different tokens where there is attention.
+
+    Returns:
+        Flat indices into (L, T, T), for each order.
     """
     mean = attribution.attention.mean(axis=1)  # (L, T, T)
     candidates = np.flatnonzero((mean > 0) & ~np.eye(mean.shape[1], dtype=bool))
     by_attention = candidates[np.argsort(-mean.flat[candidates], kind="stable")]
     groups = sorted(zip(tree.edges, tree.list_token_edges(), strict=True), key=lambda pair: -pair[0].attribution)
+    entries = [entry for _, group in groups for entry in group]
+    by_tree = np.ravel_multi_index(np.array(entries, int).reshape(-1, 3).T, mean.shape)
     generators = [np.random.default_rng(seed + index) for index in range(n_seeds)]
-    by_chance = [generator.permutation(candidates) for generator in generators]
-    return [[entry for _, group in groups for entry in group]] + [
-        [(int(layer), int(i), int(j)) for layer, i, j in zip(*np.unravel_index(order, mean.shape), strict=True)]
-        for order in (by_attention, *by_chance)
-    ]
+    return [by_tree, by_attention, *(generator.permutation(candidates) for generator in generators)]
+
+
+def _check_counts(counts: Sequence[int]) -> None:
+    if not len(counts) or min(counts) < 0:
+        raise UserError(f"The numbers of edges are {list(counts)[:9]}: give at least one, none below 0.")
 
 
 def _name_orders(values: np.ndarray) -> dict[str, np.ndarray]:
     return {"tree": values[0], "attention": values[1], "random": values[2:]}
 
 
-def _mask(entries: Sequence[Entry], size: tuple[int, int], *, keep: bool) -> np.ndarray:
-    """(L, 1, T, T): all but the entries (deletion), or the diagonal and the entries alone (insertion)."""
+def _build_masks(entries: Sequence[np.ndarray], size: tuple[int, int], device: torch.device, *, keep: bool) -> Tensor:
+    """One mask for each list of entries, (B, L, 1, T, T).
+
+    All but the entries where the rest is kept (deletion), or the entries and the diagonal alone (insertion).
+    """
     n_layers, n_tokens = size
-    mask = np.ones((n_layers, n_tokens, n_tokens), np.float32)
-    if not keep:
-        mask[:] = np.eye(n_tokens, dtype=np.float32)
-    if entries:
-        mask[tuple(np.transpose(entries))] = 0 if keep else 1
-    return mask[:, None]
+    start = torch.ones(n_tokens, n_tokens) if keep else torch.eye(n_tokens)
+    masks = start.to(device).repeat(len(entries), n_layers, 1, 1)
+    rows = np.repeat(np.arange(len(entries)), [len(part) for part in entries])
+    columns = np.concatenate(entries)
+    masks.flatten(1)[torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)] = float(not keep)
+    return masks[:, :, None]
 
 
 def _run(
-    checkpoint: Checkpoint, encoded: Encoded, masks: Iterator[np.ndarray], attribution: Attribution
+    checkpoint: Checkpoint, encoded: Encoded, entries: Sequence[np.ndarray], attribution: Attribution, *, keep: bool
 ) -> Iterator[np.ndarray]:
-    """F of one example under each mask, batch by batch."""
-    model, n_tokens = checkpoint.model, len(encoded.tokens)
+    """F of one example without each list of entries (or with it alone), batch by batch."""
+    model, size = checkpoint.model, (attribution.n_layers, len(encoded.tokens))
     kind, function = find_output_kind(model.config), attribution.settings.function
-    n_rows = max(1, _MASK_ENTRIES // (attribution.n_layers * n_tokens**2))
+    n_rows = max(1, _MASK_ENTRIES // (size[0] * size[1] ** 2))
     if checkpoint.device.type == "cpu":
-        n_rows = max(1, min(n_rows, _CPU_TOKENS // n_tokens))
+        n_rows = max(1, min(n_rows, _CPU_TOKENS // size[1]))
     with instrumented(model):
         single = collate(checkpoint, [encoded])
-        while batch := list(islice(masks, n_rows)):
+        for start in range(0, len(entries), n_rows):
+            batch = entries[start : start + n_rows]
             inputs = {name: tensor.expand(len(batch), -1) for name, tensor in single.items()}
-            logits = run_masked(model, inputs, torch.from_numpy(np.stack(batch)).to(checkpoint.device, model.dtype))
+            masks = _build_masks(batch, size, checkpoint.device, keep=keep).to(model.dtype)
+            logits = run_masked(model, inputs, masks)
             targets = torch.full((len(batch),), attribution.target, device=logits.device)
             yield compute_output(logits, targets, function, kind).double().cpu().numpy()
 
@@ -173,33 +153,6 @@ def _encode_again(checkpoint: Checkpoint, attribution: Attribution) -> Encoded:
 
 
 # ------------------------------------------------------------------------------------------------- a data set
-
-
-@dataclass(frozen=True, eq=False)
-class DatasetFaithfulness:
-    """How much F falls when edges are removed, over N examples.
-
-    Attributes:
-        counts: Edges removed at each point, (P,).
-        drops: F before less F after, by order, each (N, P); ``"random"`` is the mean over its orders.
-        distances: Distance in tokens of the strongest edges of each layer, (N, L, K); NaN where there are fewer.
-        n_edges: Edges of each example's tree, (N,).
-        n_total: Examples that were asked for.
-    """
-
-    counts: np.ndarray
-    drops: dict[str, np.ndarray]
-    distances: np.ndarray
-    n_edges: np.ndarray
-    n_total: int
-
-    def compute_mean(self, order: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Computes the mean drop and its 95 % interval (bootstrap over examples), each (P,)."""
-        drops = self.drops[order]
-        generator = np.random.default_rng(0)
-        picks = generator.integers(0, len(drops), (2000, len(drops)))
-        low, high = np.percentile(drops[picks].mean(axis=1), [2.5, 97.5], axis=0)
-        return drops.mean(axis=0), low, high
 
 
 def measure_dataset(
@@ -226,23 +179,44 @@ def measure_dataset(
     Yields:
         What is measured so far, after each example; closing the generator stops the work.
     """
-    done: list[tuple[dict[str, np.ndarray], np.ndarray, int]] = []
+    done: list[_Measured] = []
     for index, example in enumerate(examples):
         (attribution,) = attribute_batch(checkpoint, [example], settings=settings)
-        tree = build_tree(attribution, mode=mode, n_edges=max(counts))
-        curves = measure_faithfulness(
-            checkpoint, attribution, tree, counts=counts, n_seeds=n_seeds, seed=seed + index * n_seeds
-        )
-        curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
-        drops = {name: attribution.output - values for name, values in curve.items()}
-        done.append((drops, find_receptive_field(attribution), len(tree.edges)))
+        done.append(_measure_example(checkpoint, attribution, mode, counts, n_seeds, seed + index * n_seeds))
         yield DatasetFaithfulness(
             counts=np.asarray(counts),
-            drops={name: np.stack([drops[name] for drops, _, _ in done]) for name in drops},
-            distances=np.stack([distances for _, distances, _ in done]),
-            n_edges=np.array([n_edges for _, _, n_edges in done]),
+            drops={name: np.stack([one.drops[name] for one in done]) for name in done[0].drops},
+            whole={name: np.array([one.whole[name] for one in done]) for name in done[0].whole},
+            distances=np.stack([one.distances for one in done]),
+            n_edges=np.array([one.n_edges for one in done]),
             n_total=len(examples),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """One example of a data set."""
+
+    drops: dict[str, np.ndarray]
+    whole: dict[str, float]
+    distances: np.ndarray
+    n_edges: int
+
+
+def _measure_example(
+    checkpoint: Checkpoint, attribution: Attribution, mode: str, counts: Sequence[int], n_seeds: int, seed: int
+) -> _Measured:
+    drops = []
+    trees = [build_tree(attribution, mode=mode, n_edges=max(counts)), build_tree(attribution, mode=mode)]
+    for tree, wanted in zip(trees, (counts, [0, len(trees[1].edges)]), strict=True):
+        possible = [min(count, len(tree.edges)) for count in wanted]
+        curves = measure_faithfulness(
+            checkpoint, attribution, tree, counts=possible, n_seeds=n_seeds, seed=seed, kinds=("deletion",)
+        )
+        curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
+        drops.append({name: attribution.output - values for name, values in curve.items()})
+    whole = {name: float(values[-1]) for name, values in drops[1].items()}
+    return _Measured(drops[0], whole, find_receptive_field(attribution), len(trees[1].edges))
 
 
 def find_receptive_field(attribution: Attribution, *, n_strongest: int = 5) -> np.ndarray:

@@ -123,6 +123,13 @@ FAMILIES: dict[str, Family] = {
     "smollm3": _LLAMA,
     "stablelm": _LLAMA,
     "starcoder2": _LLAMA,
+    "arcee": _LLAMA,
+    "glm": _LLAMA,
+    "helium": _LLAMA,
+    "ministral": _LLAMA,
+    "nemotron": _LLAMA,
+    "persimmon": Family("layers"),
+    "seed_oss": _LLAMA,
     # decoders whose attention is intercepted
     "openai-gpt": Family("h", projections=("attn.c_attn",), routed=False),
     "gpt_neo": Family("h", routed=False),
@@ -133,6 +140,7 @@ FAMILIES: dict[str, Family] = {
     # encoder-decoders: the encoder's self-attention
     "bart": Family("encoder.layers", projections=_SEPARATE),
     "mbart": Family("encoder.layers", projections=_SEPARATE),
+    "plbart": Family("encoder.layers", projections=_SEPARATE),
     "t5": Family("encoder.block"),
     "mt5": Family("encoder.block"),
     "umt5": Family("encoder.block"),
@@ -146,6 +154,8 @@ _FLAT_PATH = (
     "it normalises the attention output before the residual, which makes the path from the baseline flat and the "
     "attribution meaningless"
 )
+_EXPERTS = "it routes tokens to experts, so its output jumps along the path and no attribution of it is complete"
+_RECURRENT = "some of its layers are recurrent or attend linearly, and have no attention matrix"
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(("longformer", "nystromformer", "yoso", "mra", "reformer", "fnet"), _NO_MATRIX),
@@ -153,6 +163,9 @@ REFUSED: dict[str, str] = {
     "convbert": _CONVOLUTIONS,
     "diffllama": _DIFFERENCE,
     **dict.fromkeys(("gemma2", "gemma3", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"), _FLAT_PATH),
+    **dict.fromkeys(("mixtral", "qwen2_moe", "qwen3_moe", "phimoe", "jetmoe", "hunyuan_v1_moe", "gpt_oss"), _EXPERTS),
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "mistral4"), _EXPERTS),
+    **dict.fromkeys(("jamba", "zamba", "zamba2", "minimax", "qwen3_next", "qwen3_5", "qwen3_5_text"), _RECURRENT),
 }
 
 

@@ -70,14 +70,19 @@ def integrate_layer(
     for n_steps in _plan_steps(settings):
         gradient[open_examples] = path.average_gradient(open_examples, settings.rule, n_steps)
         n_nodes[open_examples] = n_steps
-        total = (gradient * path.direction).flatten(1).double().sum(1)
-        delta = (total - (output.double() - baseline_output.double())).to(output.dtype)
+        total = _sum_in_double(gradient * path.direction)
+        delta = (total - (output.cpu().double() - baseline_output.cpu().double())).to(output)
         open_examples = torch.nonzero(delta.abs() > settings.compute_largest_gap(output, baseline_output)).flatten()
         if not len(open_examples):
             break
     # back from the context to the attention: ∂F/∂A_h[i, j] = ⟨∂F/∂C_h[i], V_h[j]⟩
     per_attention = gradient.transpose(1, 2) @ value.transpose(-2, -1)  # (B, H, T, d) @ (B, H, d, T)
     return LayerIntegral((attention - baseline) * per_attention, baseline_output, delta, n_nodes)
+
+
+def _sum_in_double(parts: Tensor) -> Tensor:
+    """Sums each example in double precision, which Apple's GPUs lack; (B, …) gives (B,) on the CPU."""
+    return (parts.cpu() if parts.device.type == "mps" else parts).flatten(1).double().sum(1).cpu()
 
 
 def _plan_steps(settings: Settings) -> Iterator[int]:
@@ -111,7 +116,9 @@ class _Path:
 
     def average_gradient(self, examples: Tensor, rule: str, n_steps: int) -> Tensor:
         """Averages ∂F/∂C over the nodes, (len(examples), T, H, d); examples × nodes run as rows of bounded batches."""
-        nodes, weights = (torch.as_tensor(part).to(self.start) for part in _find_nodes(rule, n_steps))
+        nodes, weights = (
+            torch.as_tensor(part, dtype=self.start.dtype).to(self.start) for part in _find_nodes(rule, n_steps)
+        )
         average = torch.zeros_like(self.start[examples])
         for rows in torch.arange(len(examples) * n_steps, device=examples.device).split(self._count_rows()):
             local, node = rows // n_steps, rows % n_steps

@@ -36,16 +36,22 @@ class Attended:
 
 
 class Interception(TorchFunctionMode):
-    """Hands every product of attention probabilities with values to a function; holds for one thread.
+    """Watches this thread for products of attention probabilities with values, and keeps or replaces them.
 
     Args:
-        attend: Gets what was multiplied, and gives the context to use in place of the product, (B, T, H, d), or None
-            to let the product be.
+        keep: Gets what each product was made of; the product is left as it is.
+        mix: Takes the place of each product: probabilities (B, H, T, T) and values (B, H, T, d) in, context
+            (B, T, H, d) out.
     """
 
-    def __init__(self, attend: Callable[[Attended], Tensor | None]) -> None:
+    def __init__(
+        self,
+        *,
+        keep: Callable[[Attended], None] | None = None,
+        mix: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__()
-        self.attend = attend
+        self.keep, self.mix = keep, mix
         self.logits: Tensor | None = None
         self.attention: Tensor | None = None
 
@@ -67,9 +73,11 @@ class Interception(TorchFunctionMode):
         return tensor.untyped_storage().data_ptr() == self.attention.untyped_storage().data_ptr()
 
     def _multiply(self, function: Callable, args: tuple, value: Tensor, lay_out: Callable[[Tensor], Tensor]) -> Tensor:
+        if self.mix is not None:
+            return lay_out(self.mix(self.attention, value))
         allowed = self.logits > _MASKED
-        context = self.attend(Attended(self.attention, value, None if bool(allowed.all()) else allowed))
-        return function(*args) if context is None else lay_out(context)
+        self.keep(Attended(self.attention, value, None if bool(allowed.all()) else allowed))
+        return function(*args)
 
 
 def _read_product(value: Tensor, attention: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

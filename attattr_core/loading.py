@@ -20,7 +20,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from attattr_core.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, count_classes, merge_adapter, vet_adapter
 from attattr_core.catalog import read_json
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.families import check_config, find_family
 from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links, vet_tokenizer
 
 _MAX_BUFFER_BYTES = 1 << 30
@@ -107,6 +107,8 @@ def load_model(
     vet_config(name, described, n_bytes=n_bytes, has_head=config is None, is_attributed=is_attributed)
     vet_index(name, folder)
     config = config or build_config(described)
+    if is_attributed:
+        check_config(config)
     _vet_parameters(name, config, read_shapes(list_weights(folder)))
     model, info = AutoModelForSequenceClassification.from_pretrained(
         folder,

@@ -48,7 +48,7 @@ class Recording:
         self.layers.append(RecordedLayer())
         self.inside = True
         try:
-            with _intercepting(self.family, self.keep):
+            with _intercepting(self.family, keep=self.keep):
                 output = forward(*args, **kwargs)
         finally:
             self.inside = False
@@ -92,7 +92,7 @@ class Replaying:
         try:
             if not self.at_start:
                 return forward(*args, **kwargs)
-            with _intercepting(self.family, lambda attended: self.context):
+            with _intercepting(self.family, mix=lambda attention, value: self.context):
                 return forward(*args, **kwargs)
         finally:
             self.at_start, self.whole = False, None
@@ -125,7 +125,7 @@ class Masking:
         self.n_entered += 1
         self.inside = True
         try:
-            with _intercepting(self.family, lambda attended: self.mix(attended.attention, attended.value)):
+            with _intercepting(self.family, mix=self.mix):
                 return forward(*args, **kwargs)
         finally:
             self.inside = False
@@ -144,8 +144,8 @@ class Masking:
         return compute_context(attention * self.masks[:, self.n_entered - 1], value)
 
 
-def _intercepting(family: Family, attend: Callable[[Attended], Tensor | None]) -> AbstractContextManager:
-    return nullcontext() if family.routed else Interception(attend)
+def _intercepting(family: Family, **options: Any) -> AbstractContextManager:
+    return nullcontext() if family.routed else Interception(**options)
 
 
 PASS: ContextVar[Recording | Replaying | Masking | None] = ContextVar("attattr_pass", default=None)

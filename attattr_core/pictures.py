@@ -23,8 +23,8 @@ SEQUENTIAL = LinearSegmentedColormap.from_list(
 _BLUES, _ORANGES = ["#0b4a8f", "#3583c0", "#7fb5dc", "#c9e0f2"], ["#fde3c0", "#f8b766", "#dd7716", "#8f3f04"]
 DIVERGING = LinearSegmentedColormap.from_list("attribution", [*_BLUES, "#ffffff", *_ORANGES])
 STRONGEST = LinearSegmentedColormap.from_list("head", ["#ffffff", *_ORANGES])
-_SENTENCE_COLOURS = {-1: "#6b7280", 0: "#00704f", 1: "#a63d82"}
-_HIDDEN = "#e5e7eb"
+SENTENCE_COLOURS = {-1: "#6b7280", 0: "#00704f", 1: "#a63d82"}
+HIDDEN = "#e5e7eb"
 _MOST_LABELS = 80
 _MOST_ARCS = 1500
 _WEAKEST_ARC = 0.01  # of the scale
@@ -76,7 +76,7 @@ def draw_overview(attribution: Attribution, *, layer: int | None = None, head: i
     _draw_pair(left, right, view, None, "matrix")
     label = attribution.labels[attribution.target]
     figure.suptitle(
-        _clean(f"{attribution.unit} of “{label}” {attribution.output:.3f} · {view.title}"),
+        clean(f"{attribution.unit} of “{label}” {attribution.output:.3f} · {view.title}"),
         parse_math=False,
     )
     return figure
@@ -86,7 +86,7 @@ def draw_grid(axes: Axes, attribution: Attribution, *, selected: tuple[int, int 
     """Draws the largest attribution entry of each head, top layer at the top; layers not computed stay grey."""
     values = np.where(attribution.finished[:, None], attribution.head_maximum, np.nan)
     limit = np.nanmax(values, initial=0) or 1
-    axes.set_facecolor(_HIDDEN)
+    axes.set_facecolor(HIDDEN)
     image = axes.imshow(values, origin="lower", cmap=STRONGEST, vmin=0, vmax=limit)
     axes.set(title="largest entry\nof each head", xlabel="head", ylabel="layer")
     axes.set_xticks(range(attribution.n_heads), range(1, attribution.n_heads + 1), fontsize=7)
@@ -134,17 +134,17 @@ def _draw_pair(left: Axes, right: Axes, view: MapView, limit: float | None, pict
 def _draw_matrix(
     axes: Axes, view: MapView, values: np.ndarray, limits: tuple[float, float], colours: Colormap, name: str
 ) -> None:
-    axes.set_facecolor(_HIDDEN)
+    axes.set_facecolor(HIDDEN)
     image = axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     step = -(-len(view.tokens) // _MOST_LABELS) or 1
     places = range(0, len(view.tokens), step)
-    labels = [_clean(view.tokens[place]) for place in places]
+    labels = [clean(view.tokens[place]) for place in places]
     size = 7 if len(places) <= 48 else 5
     axes.set_xticks(places, labels, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(places, labels, fontsize=size, parse_math=False)
     for axis in (axes.get_xticklabels(), axes.get_yticklabels()):
         for place, text in zip(places, axis, strict=True):
-            text.set_color(_SENTENCE_COLOURS[view.sentences[place]])
+            text.set_color(SENTENCE_COLOURS[view.sentences[place]])
     axes.set(title=name, xlabel="sends", ylabel="receives")
     axes.figure.colorbar(image, ax=axes, shrink=0.7)
 
@@ -166,13 +166,13 @@ def _draw_arcs(
     left_out = f" (the strongest {_MOST_ARCS:,} of {len(visible):,})" if len(visible) > _MOST_ARCS else ""
     size = 7 if len(view.tokens) <= 48 else 4
     for place, token in enumerate(view.tokens):
-        colour = _SENTENCE_COLOURS[view.sentences[place]]
-        axes.text(-0.03, place, _clean(token), ha="right", va="center", fontsize=size, color=colour, parse_math=False)
-        axes.text(1.03, place, _clean(token), ha="left", va="center", fontsize=size, color=colour, parse_math=False)
+        colour = SENTENCE_COLOURS[view.sentences[place]]
+        axes.text(-0.03, place, clean(token), ha="right", va="center", fontsize=size, color=colour, parse_math=False)
+        axes.text(1.03, place, clean(token), ha="left", va="center", fontsize=size, color=colour, parse_math=False)
     axes.set(title=f"{name}\nreceives ← sends{left_out}", xlim=(-0.4, 1.4), ylim=(len(view.tokens) - 0.5, -0.5))
     axes.axis("off")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Leaves out control characters, which no font has and an SVG may not hold."""
     return "".join(character for character in text if unicodedata.category(character)[0] != "C") or "·"

@@ -182,7 +182,7 @@ def _assemble(
         model=attribution.model,
         revision=attribution.revision,
         label=attribution.labels[attribution.target],
-        function=attribution.settings.function,
+        function=attribution.unit,
     )
 
 

@@ -100,20 +100,46 @@ def grow_flow_tree(attribution: np.ndarray, root: int, n_edges: int, *, threshol
     """
     n_layers, n_tokens, _ = attribution.shape
     values = np.where(np.eye(n_tokens, dtype=bool), -np.inf, attribution)
-    values = np.where(values >= threshold * max(values.max(), 0), values, -np.inf)
+    values = np.where((values > 0) & (values >= threshold * max(values.max(), 0)), values, -np.inf)
     strongest = np.maximum(values.max(axis=2), 0)  # that a token receives in each layer
     below = np.vstack([np.zeros(n_tokens), np.maximum.accumulate(strongest[:-1], axis=0)])  # … or in any lower one
-    reached = np.zeros((n_layers + 1, n_tokens), bool)  # tokens in the tree as they enter each layer
-    reached[:, root] = True
-    is_free = np.ones((n_layers, n_tokens), bool)  # senders without a parent
+    frontier = _Frontier(values, 0.5 * below)
+    frontier.reach(n_layers, root)
     edges: list[Edge] = []
-    while len(edges) < n_edges:
-        can_join = reached[1:, :, None] & is_free[:, None, :] & (values > 0)
-        worth = np.where(can_join, values + 0.5 * np.where(reached[:-1], 0, below)[:, None, :], -np.inf)
-        layer, receiver, sender = (int(index) for index in np.unravel_index(worth.argmax(), worth.shape))
-        if not can_join[layer, receiver, sender]:
-            break
-        edges.append((layer, receiver, sender))
-        reached[: layer + 1, sender] = True
-        is_free[layer, sender] = False
+    while len(edges) < n_edges and (edge := frontier.find_best()):
+        edges.append(edge)
+        frontier.use(*edge)
     return edges
+
+
+class _Frontier:
+    """The edges within reach, by receiver: of each only the best is kept, since what others are worth can only fall.
+
+    So a step costs the few receivers whose best edge has changed, not all edges; the result is the same.
+    """
+
+    def __init__(self, values: np.ndarray, bonus: np.ndarray) -> None:
+        self.values, self.bonus = values, bonus  # (L, n, n), -inf for what cannot join; (L, n), of a new sender
+        self.best = np.full(bonus.shape, -np.inf)  # worth of the best edge of each receiver within reach
+        self.sender = np.full(bonus.shape, -1)  # … and its sender
+
+    def find_best(self) -> Edge | None:
+        """The first by layer, receiver and sender where several are worth the same."""
+        layer, receiver = (int(index) for index in np.unravel_index(self.best.argmax(), self.best.shape))
+        found = (layer, receiver, int(self.sender[layer, receiver]))
+        return found if self.best[layer, receiver] > -np.inf else None
+
+    def use(self, layer: int, _: int, sender: int) -> None:
+        """Gives the sender its parent, and brings what it received below within reach."""
+        self.values[layer, :, sender] = -np.inf
+        self.reach(layer, sender)
+
+    def reach(self, layer: int, token: int) -> None:
+        """Adds a token in the state in which it enters a layer; the state comes from all layers below."""
+        self.bonus[: layer + 1, token] = 0
+        for index in range(min(layer + 1, len(self.bonus))):
+            stale = np.flatnonzero(self.sender[index] == token)
+            receivers = stale if index == layer else np.union1d(stale, token)
+            worth = self.values[index, receivers] + self.bonus[index]  # (n_receivers, n)
+            self.best[index, receivers] = worth.max(axis=1)
+            self.sender[index, receivers] = worth.argmax(axis=1)

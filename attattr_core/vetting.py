@@ -29,6 +29,9 @@ _MOST = {"size": 1 << 24, "group": 64, "network": 64, "layer": 512, "block": 512
 _MOST |= dict.fromkeys(("dim", "position", "n_embd", "d_model", "d_ff", "num_labels"), 1 << 24)
 _TOKENIZER_CLASS = re.compile(r"[A-Za-z0-9]*Token(izer|izers)[A-Za-z0-9]*|PythonBackend|SentencePieceBackend")
 
+#: Endings of the files that transformers reads.
+_READ = (".json", ".safetensors", ".txt", ".model", ".codes", ".jinja")
+
 #: What a configuration may not decide: code, the way attention is computed, what a call returns, other files.
 _IGNORED = {
     "auto_map",
@@ -196,7 +199,7 @@ def vet_links(name: str, folder: Path) -> None:
     if home.parent.name == "snapshots":  # cache/models--org--name/snapshots/sha, and blobs that repositories share
         allowed += [home.parents[1] / "blobs", home.parents[2] / "blobs"]
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".txt", ".model") and path.is_symlink():
+        if path.suffix in _READ and path.is_symlink():
             target = path.resolve()
             if not any(target.is_relative_to(place) for place in allowed):
                 raise UserError(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
 from attattr_core.errors import UserError
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
@@ -24,11 +25,7 @@ def add_parser(subparsers: Any) -> None:
         help="attribute the attention of every layer and head for one text",
         description="Attributes a classifier's decision on one text to the attention of every layer and head.",
     )
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address",
-    )
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument("--text", required=True, help="the sentence, or the first of a pair")
     parser.add_argument("--text-pair", help="the second sentence of a pair")
     parser.add_argument(
@@ -51,34 +48,27 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--layer", type=int, metavar="L", help="pictures: layer from 1 (default: the strongest head's)")
     parser.add_argument("--head", type=int, metavar="H", help="pictures: head from 1 (default: all of --layer)")
-    parser.add_argument("--device", help="where to compute (default: cuda if there is one, else cpu)")
+    parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=_OUTPUT_HELP)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Computes and writes; the summary goes to standard error."""
-    suffix = options.output.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise UserError(f"{str(options.output)!r} ends in {suffix!r}: choose one of {', '.join(_SUFFIXES)}.")
+    check_suffix(options.output, _SUFFIXES)
     if options.head is not None and options.layer is None:
         raise UserError(f"--head {options.head} needs --layer as well.")
     for path in _list_outputs(options.output):
-        _check_writable(path)
+        check_writable(path)
 
     from tqdm import tqdm
 
-    from attattr_core.checkpoints import load_checkpoint, silence_loading
-    from attattr_core.cli.progress import showing_download
     from attattr_core.engine import attribute_layers
     from attattr_core.settings import Settings
     from attattr_core.view import select_map
 
     settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
-    _check_device(options.device)
-    silence_loading()
-    with showing_download() as on_progress:
-        checkpoint = load_checkpoint(options.model, device=options.device, on_progress=on_progress)
+    checkpoint = load_model(options.model, options.device)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
     clean = next(steps)
     layer, head = (None if place is None else place - 1 for place in (options.layer, options.head))
@@ -92,28 +82,6 @@ def run(options: argparse.Namespace) -> None:
 def _list_outputs(path: Path) -> list[Path]:
     beside = (".attention.jsonl", ".tokens.json") if path.suffix.lower() == ".jsonl" else ()
     return [path, *map(path.with_suffix, beside)]
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        if not path.absolute().parent.is_dir():
-            raise UserError(f"There is no folder {str(path.parent)!r} to write into: make it first.")
-        existed = path.exists()
-        path.open("ab").close()
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another --output.") from error
-
-
-def _check_device(name: str | None) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:
-        known = "cpu or cuda" if torch.cuda.is_available() else "cpu"
-        raise UserError(f"The device {name!r} cannot compute here: choose --device {known}.") from error
 
 
 def _write(result: Any, path: Path, layer: int | None, head: int | None) -> None:

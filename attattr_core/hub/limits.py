@@ -1,14 +1,9 @@
 """What may be loaded: set by whoever runs the program, not by who types a name."""
 
-import json
 import os
 from dataclasses import dataclass
-from typing import Any
 
-from attattr_core.catalog import EMBEDDED_FOLDER
 from attattr_core.errors import UserError
-
-_CURATED = EMBEDDED_FOLDER.parent / "curated.json"
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
@@ -47,20 +42,3 @@ def _read_switch(variable: str) -> bool:
     if value not in (*_TRUE, *_FALSE):
         raise UserError(f"{variable} is {value[:80]!r}: give 1 for yes or 0 for no.")
     return value in _TRUE
-
-
-def list_curated() -> tuple[str, ...]:
-    """Lists the Hub ids of the curated list, in its order."""
-    try:
-        return tuple(dict.fromkeys(_find_ids(json.loads(_CURATED.read_text(encoding="utf-8")))))
-    except OSError:
-        return ()
-
-
-def _find_ids(content: Any) -> list[str]:
-    if isinstance(content, list):
-        return [name for entry in content for name in _find_ids(entry)]
-    if not isinstance(content, dict):
-        return []
-    own = next((content[key] for key in ("id", "name", "model") if isinstance(content.get(key), str)), None)
-    return [own] if own else [name for entry in content.values() for name in _find_ids(entry)]

@@ -8,11 +8,12 @@ from huggingface_hub import constants
 
 from attattr_core.adapters import ADAPTER_CONFIG, read_base, vet_adapter
 from attattr_core.catalog import EMBEDDED, check_labels
+from attattr_core.curated import read_curated
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import RemoteFile, is_sha
 from attattr_core.hub.client import Deadline
 from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
-from attattr_core.hub.limits import HubLimits, list_curated
+from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
 from attattr_core.hub.sources import Source, find_repository, open_folder
 from attattr_core.vetting import HEAD, list_weights, vet_config
@@ -186,12 +187,12 @@ def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
 
 def _refuse_uncurated(reference: Reference) -> None:
     """Branches other than the main one may be anybody's proposals, so that no list can speak for them."""
-    names = list_curated()
+    names = tuple(entry.id for entry in read_curated())
     is_listed = reference.kind == "hub" and reference.name in names
     if not is_listed or not (reference.revision in (None, constants.DEFAULT_REVISION) or is_sha(reference.revision)):
         raise UserError(
-            f"{reference.name[:80]!r} is not among the models that may be used here: choose one of "
-            f"{', '.join((*EMBEDDED, *names))}."
+            f"{reference.name[:80]!r} is not among the models that may be used here: choose one of the {len(names)} "
+            f"listed ones, such as {names[0]}, or an embedded one ({', '.join(EMBEDDED)})."
         )
 
 

@@ -102,7 +102,7 @@ def _parse_address(text: str) -> Reference:
     if host not in _list_hosts() or address.scheme not in ("http", "https"):
         raise UserError(f"{_quote(text)} is not an address of the Hub ({constants.ENDPOINT}): {_WAYS_OUT}.")
     parts = [unquote(part) for part in address.path.split("/") if part]
-    if parts[:1] in (["datasets"], ["spaces"], ["api"], ["collections"], ["papers"]):
+    if parts[:1] in ([], ["datasets"], ["spaces"], ["api"], ["collections"], ["papers"]):
         raise UserError(f"{_quote(text)} is not the address of a model: {_WAYS_OUT}.")
     place = next((i for i, part in enumerate(parts) if part in ("tree", "blob", "resolve") and 0 < i <= 2), None)
     revision = _join_revision(parts[place + 1 :]) if place is not None else ""

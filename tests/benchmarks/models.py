@@ -13,7 +13,7 @@ SIZES = ("base", "steep", "embedded")
 # 1 %, as on the embedded sentiment checkpoint, and 64 left nodes miss by 1 to 2 % in the median layer.
 INITIALIZER_RANGE, STEEP_RANGE = 0.02, 0.04
 _VOCABULARY = 12000
-_TEXT = """The film opens slowly, and for half an hour nothing much happens: two brothers drive along the coast, quarrel
+TEXT = """The film opens slowly, and for half an hour nothing much happens: two brothers drive along the coast, quarrel
     about a map, and stop for soup. But once the storm arrives the story finds its feet, the jokes land, and the
     last act is warm, clever and not at all sentimental. I would not call it a great picture, because the music is
     loud and one of the villains never makes sense; still, nobody in the room looked at the clock, and that is rare
@@ -55,7 +55,7 @@ def prepare(size: str, n_tokens: int) -> tuple[PreTrainedModel, dict[str, Tensor
     """A model, its inputs of one example of n_tokens without padding, and what it is, in words."""
     checkpoint = _load_embedded() if size == "embedded" else None
     if checkpoint:
-        encoded = checkpoint.tokenizer(_TEXT, truncation=True, max_length=n_tokens, return_tensors="pt")
+        encoded = checkpoint.tokenizer(TEXT, truncation=True, max_length=n_tokens, return_tensors="pt")
         assert encoded["input_ids"].shape[1] == n_tokens, "the text of the benchmark is too short for this length"
         return checkpoint.model, dict(encoded), "embedded checkpoint sst2"
     scale = STEEP_RANGE if size == "steep" else INITIALIZER_RANGE

@@ -80,7 +80,7 @@ def test_a_folder_goes_before_a_hub_id(home):
         ("file:///etc/passwd", "not an address of the Hub"),
         ("https://huggingface.co/datasets/org/name", "not the address of a model"),
         ("https://huggingface.co/spaces/org/name", "not the address of a model"),
-        ("https://huggingface.co/", "no name that the Hub allows"),
+        ("https://huggingface.co/", "not the address of a model"),
         ("https://huggingface.co/org/name/tree/..%2F..%2Fmain", "no revision of org/name"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +10,8 @@ from hub.editing import edit
 from hub.server import GOOD_TOKEN
 
 from attattr_core import UnsupportedModelError, UserError
+from attattr_core.curated import read_curated
 from attattr_core.hub import HubLimits, describe, parse_reference
-from attattr_core.hub.limits import list_curated
 
 
 @pytest.fixture(autouse=True)
@@ -231,23 +232,18 @@ def test_offline_mode(hub, tiny, refuse, monkeypatch):
 
 def test_only_curated_models(hub, tiny, refuse, monkeypatch):
     hub.add("org/tiny", tiny)
-    monkeypatch.setattr("attattr_core.hub.metadata.list_curated", lambda: ("org/listed",))
+    listed = replace(read_curated()[0], id="org/listed")
+    monkeypatch.setattr("attattr_core.hub.metadata.read_curated", lambda: (listed,))
     limits = HubLimits(curated_only=True)
-    sentence = "is not among the models that may be used here: choose one of sst2, snli, org/listed"
+    sentence = (
+        "is not among the models that may be used here: choose one of the 1 listed ones, such as org/listed, or an emb"
+    )
     refuse("org/tiny", f"'org/tiny' {sentence}", limits=limits)
     refuse(tiny, sentence, limits=limits)
     hub.add("org/listed", tiny)
     refuse("org/listed@refs/pr/1", f"'org/listed' {sentence}", limits=limits)
     assert describe(parse_reference("org/listed"), limits=limits).labels == ("no", "yes")
     assert describe(parse_reference("sst2"), limits=limits).labels == ("negative", "positive")
-
-
-def test_the_curated_list_is_read_from_its_file(tmp_path, monkeypatch):
-    path = tmp_path / "curated.json"
-    monkeypatch.setattr("attattr_core.hub.limits._CURATED", path)
-    assert list_curated() == ()
-    path.write_text(json.dumps({"models": [{"id": "org/a", "task": {"name": "x"}}, {"id": "org/b"}, {"id": "org/a"}]}))
-    assert list_curated() == ("org/a", "org/b")
 
 
 def test_a_cache_that_cannot_be_written(hub, tiny, refuse, home, monkeypatch):

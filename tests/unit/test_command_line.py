@@ -55,8 +55,8 @@ def test_every_kind_of_output(tmp_path):
         (["--model", "sst2", "--text", "a", "--n-steps", "0"], "number of nodes is 0"),
         (["--model", "sst2", "--text", "a", "--tolerance", "2"], "tolerance is 2.0"),
         (["--model", "sst2", "--text", "a", "--head", "2"], "needs --layer"),
-        (["--model", "sst2", "--text", "a", "--device", "nonsense"], "device 'nonsense' cannot"),
-        (["--model", "sst2", "--text", "a", "--device", "meta"], "device 'meta' cannot"),
+        (["--model", "sst2", "--text", "a", "--device", "nonsense"], "device 'nonsense' is unknown"),
+        (["--model", "sst2", "--text", "a", "--device", "meta"], "device 'meta' is unknown"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path, capsys, arguments, sentence):
@@ -85,7 +85,7 @@ def test_cuda_that_is_not_there_is_one_sentence(tmp_path, capsys):
     if torch.cuda.is_available():
         pytest.skip("there is CUDA here")
     assert run("--model", "sst2", "--text", "a", "--device", "cuda", "--output", tmp_path / "out.npz") == 2
-    assert capsys.readouterr().err == "error: The device 'cuda' cannot compute here: choose --device cpu.\n"
+    assert capsys.readouterr().err == "error: There is no device 'cuda' here: choose auto, cpu.\n"
 
 
 @pytest.mark.parametrize(

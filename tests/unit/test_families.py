@@ -30,7 +30,7 @@ from attattr_core.replay import compute_context, instrumented, record, replay, r
 
 PAIR = ("the film is not very good", "two men are playing")
 # A ReLU puts kinks into the path, where no quadrature converges fast.
-KINKED = {"mobilebert", "distilbert", "opt", "t5"}
+KINKED = {"mobilebert", "distilbert", "opt", "t5", "arcee", "nemotron", "persimmon"}
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -54,7 +54,7 @@ def prepare(family: str) -> tuple[Checkpoint, dict[str, torch.Tensor], torch.Ten
 @every_family
 def test_recording_and_replaying_give_the_models_own_logits_and_attention(family):
     checkpoint, inputs, own = prepare(family)
-    n = 3
+    before, n = take_snapshot(checkpoint.model), 3
     with instrumented(checkpoint.model):
         clean = record(checkpoint.model, inputs)
         torch.testing.assert_close(clean.logits, own, atol=1e-12, rtol=0)
@@ -62,6 +62,7 @@ def test_recording_and_replaying_give_the_models_own_logits_and_attention(family
             context = compute_context(part.attention, part.value).expand(n, -1, -1, -1)
             logits = replay(checkpoint.model, clean, layer, context, torch.zeros(n, dtype=torch.long))
             torch.testing.assert_close(logits, own.expand(n, -1), atol=1e-12, rtol=0)
+    assert take_snapshot(checkpoint.model) == before
     eager = read_attention(checkpoint.model, inputs, len(clean.layers))
     for part, attention in zip(clean.layers, eager, strict=True):
         torch.testing.assert_close(part.attention, attention, atol=1e-12, rtol=0)

@@ -40,7 +40,7 @@ def run(product: str, logits: torch.Tensor, value: torch.Tensor) -> torch.Tensor
 def test_what_is_multiplied_is_read_and_the_product_left_alone(product):
     logits, value = draw()
     seen: list[Attended] = []
-    with Interception(seen.append):
+    with Interception(keep=seen.append):
         context = run(product, logits, value)
     (attended,) = seen
     assert torch.equal(context, run(product, logits, value))
@@ -54,7 +54,7 @@ def test_a_context_takes_the_place_of_the_product_and_gets_the_gradient(product)
     logits, value = draw()
     context = torch.randn(B, T, H, D, requires_grad=True)
     weight = torch.randn(B, T, H, D)
-    with Interception(lambda attended: context):
+    with Interception(mix=lambda attention, value: context):
         result = run(product, logits, value)
     assert torch.equal(result, context)
     (gradient,) = torch.autograd.grad((result * weight).sum(), context)
@@ -65,7 +65,7 @@ def test_masked_entries_are_told_from_those_that_vanish_in_rounding():
     logits = torch.zeros(1, 1, 2, 2)
     logits[0, 0, :, 1] = torch.tensor([-200.0, torch.finfo(torch.float32).min])
     seen: list[Attended] = []
-    with Interception(seen.append):
+    with Interception(keep=seen.append):
         softmax(logits, -1) @ torch.ones(1, 1, 2, 3)
     assert seen[0].attention[0, 0].tolist() == [[1, 0], [1, 0]]
     assert seen[0].allowed[0, 0].tolist() == [[True, True], [True, False]]
@@ -74,7 +74,7 @@ def test_masked_entries_are_told_from_those_that_vanish_in_rounding():
 def test_products_of_other_things_are_not_seen():
     logits, value = draw()
     seen: list[Attended] = []
-    with Interception(seen.append):
+    with Interception(keep=seen.append):
         attention = softmax(logits, -1)
         (attention + 0) @ value
         softmax(value, -1) @ value.transpose(-2, -1)
@@ -85,6 +85,6 @@ def test_products_of_other_things_are_not_seen():
 def test_another_thread_is_left_alone():
     logits, value = draw()
     seen: list[Attended] = []
-    with Interception(seen.append), ThreadPoolExecutor(1) as pool:
+    with Interception(keep=seen.append), ThreadPoolExecutor(1) as pool:
         pool.submit(run, "matmul", logits, value).result()
     assert not seen

@@ -1,15 +1,18 @@
 """Attribution trees: the authors' edges, trees drawn by hand, and cases at the edge."""
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from plain_tree import grow_plainly
 from samples import make_attribution
 
 from attattr_core import Settings, UserError
 from attattr_core.attribution import Attribution
 from attattr_core.tree import MODES, AttributionTree, build_tree, find_root
+from attattr_core.tree_modes import grow_flow_tree
 
 TOKENS = ("[CLS]", "not", "bad", "not", "[SEP]")
 
@@ -87,6 +90,25 @@ def test_flow_tree_drawn_by_hand():
     assert [(edge.parent, edge.child) for edge in tree.edges] == [(0, 1), (1, 2), (2, 3)]
     assert [node.height for node in tree.nodes] == pytest.approx([1, 2 / 3, 1 / 3, 0])
     assert tree.receptive_field == ((2, 2), (1, 1), (0, 2))
+
+
+@pytest.mark.parametrize("threshold", [0, 0.1, 0.5, 1])
+def test_flow_gives_the_edges_of_the_plain_version(threshold):
+    generator = np.random.default_rng(0)
+    for turn in range(200):
+        n_layers, n_tokens = generator.integers(1, 6), generator.integers(1, 8)
+        values = generator.normal(size=(n_layers, n_tokens, n_tokens))
+        values = np.round(2 * values) / 2 if turn % 3 == 0 else values  # ties
+        options = int(generator.integers(n_tokens)), int(generator.integers(60))
+        expected = grow_plainly(values, *options, threshold=threshold)
+        assert grow_flow_tree(values, *options, threshold=threshold) == expected
+
+
+def test_flow_grows_a_large_tree_in_time():
+    values = np.random.default_rng(0).normal(size=(12, 512, 512))
+    start = time.perf_counter()
+    assert len(grow_flow_tree(values, 0, 100)) == 100
+    assert time.perf_counter() - start < 1
 
 
 def test_flow_looks_one_edge_ahead():

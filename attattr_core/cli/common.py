@@ -1,0 +1,48 @@
+"""What several commands share: files that can be written, and a classifier from its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attattr_core.errors import UserError
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+
+MODEL_HELP = "sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address"
+DEVICE_HELP = "cpu, cuda, cuda:1 or mps (default: the fastest that is there)"
+
+
+def check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raises UserError when a file's name ends in none of the suffixes."""
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise UserError(f"{str(path)!r} ends in {suffix!r}: choose one of {', '.join(suffixes)}.")
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError when a file cannot be written; one that is there is left as it is."""
+    try:
+        if not path.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {str(path.parent)!r} to write into: make it first.")
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another --output.") from error
+
+
+def load_model(name: str, device: str | None) -> "Checkpoint":
+    """Loads a classifier, with a bar for what is downloaded.
+
+    Raises:
+        UserError: When there is no such checkpoint or device.
+    """
+    from attattr_core.checkpoints import load_checkpoint, silence_loading
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.devices import choose_device
+
+    place = choose_device(device)
+    silence_loading()
+    with showing_download() as on_progress:
+        return load_checkpoint(name, device=place, on_progress=on_progress)

@@ -1,0 +1,142 @@
+"""``faithfulness``: how much a data set's predictions fall when the edges of trees are removed."""
+
+import argparse
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.errors import UserError
+from attattr_core.tree import MODES
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.curves import DatasetFaithfulness
+    from attattr_core.results import FaithfulnessFigures
+
+_DATA = Path(__file__).resolve().parents[2] / "assets" / "data"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "faithfulness",
+        help="measure over a data set how much F falls when trees are removed",
+        description="Removes the edges of attribution trees from a classifier's attention, example by example, and as "
+        "many edges of largest attention and random ones; writes the mean curves with 95 %% intervals, and how far the "
+        "strongest edges of each layer reach.",
+    )
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="labelled .tsv or .csv (default for sst2 and snli: the embedded set)"
+    )
+    parser.add_argument(
+        "--n-examples", type=int, default=100, metavar="N", help="examples drawn at random (default: %(default)s)"
+    )
+    parser.add_argument("--mode", choices=(*MODES, "both"), default="both", help="which trees (default: %(default)s)")
+    parser.add_argument(
+        "--n-seeds", type=int, default=3, metavar="N", help="random orders an example (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the choice and the random orders (default: %(default)s)"
+    )
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures and writes; the summary goes to standard error."""
+    check_suffix(options.output, (".json",))
+    check_writable(options.output)
+    for name in ("n_examples", "n_seeds"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} is {getattr(options, name)}: choose 1 or more.")
+    if options.seed < 0:
+        raise UserError(f"--seed is {options.seed}: choose 0 or more.")
+
+    from attattr_core.results import save_result
+
+    path = _find_data(options)
+    texts, digest = _choose_texts(path, options.n_examples, options.seed)
+    checkpoint = load_model(options.model, options.device)
+    modes = MODES if options.mode == "both" else (options.mode,)
+    measured = {mode: _measure(checkpoint, texts, mode, options) for mode in modes}
+    figures = _summarise(checkpoint, measured, path.name, digest, options)
+    save_result(figures, options.output)
+    _print(figures)
+
+
+def _find_data(options: argparse.Namespace) -> Path:
+    if options.data:
+        return options.data
+    from attattr_core.catalog import EMBEDDED
+
+    if options.model not in EMBEDDED:
+        raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
+    return _DATA / f"{options.model}.tsv"
+
+
+def _choose_texts(path: Path, n_examples: int, seed: int) -> tuple[list[Any], str]:
+    """Texts or pairs, chosen at random, and the digest of their file."""
+    import numpy as np
+
+    from attattr_core.datasets import read_examples
+
+    examples = read_examples(path)
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:n_examples]
+    picked = [examples.examples[index] for index in chosen]
+    return [(example.text, example.text_pair) for example in picked], examples.sha256
+
+
+def _measure(
+    checkpoint: "Checkpoint", texts: list[Any], mode: str, options: argparse.Namespace
+) -> "DatasetFaithfulness":
+    from tqdm import tqdm
+
+    from attattr_core.faithfulness import measure_dataset
+
+    steps = measure_dataset(checkpoint, texts, mode=mode, n_seeds=options.n_seeds, seed=options.seed)
+    *_, last = tqdm(steps, total=len(texts), unit="example", desc=f"{mode} trees", leave=False)
+    return last
+
+
+def _summarise(
+    checkpoint: "Checkpoint",
+    measured: dict[str, "DatasetFaithfulness"],
+    data: str,
+    digest: str,
+    options: argparse.Namespace,
+) -> "FaithfulnessFigures":
+    from attattr_core.results import FaithfulnessFigures, summarise_distances, summarise_mode
+    from attattr_core.settings import Settings
+
+    first = next(iter(measured.values()))
+    return FaithfulnessFigures(
+        checkpoint=checkpoint.name,
+        revision=checkpoint.revision,
+        data=data,
+        data_sha256=digest,
+        n=len(first.n_edges),
+        seed=options.seed,
+        modes={mode: summarise_mode(result) for mode, result in measured.items()},
+        receptive_field=summarise_distances(first.distances),
+        settings=Settings(),
+        versions={"python": platform.python_version(), **{name: version(name) for name in ("torch", "transformers")}},
+    )
+
+
+def _print(figures: "FaithfulnessFigures") -> None:
+    for mode, result in figures.modes.items():
+        drops = {
+            order: f"{float(c.mean):.3f} ({float(c.low):.3f} to {float(c.high):.3f})"
+            for order, c in result.whole.items()
+        }
+        print(
+            f"{mode} trees, {result.n_edges_mean:.1f} edges in the mean: removing them lowers the probability by "
+            f"{drops['tree']}, as many of largest attention by {drops['attention']}, random ones by {drops['random']}; "
+            f"the tree wins in {result.wins['attention']:.0%} and {result.wins['random']:.0%} of {figures.n} examples",
+            file=sys.stderr,
+        )
