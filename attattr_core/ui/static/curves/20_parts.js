@@ -89,6 +89,7 @@ function createPicture(name, read) {
     show(width, newAxes, xs, label, ...parts) {
       axes = newAxes;
       points = xs;
+      line.hidden = false;
       svg.setAttribute("width", width);
       svg.setAttribute("height", axes.height);
       svg.setAttribute("aria-label", label);
@@ -100,7 +101,7 @@ function createPicture(name, read) {
       points = [];
       svg.replaceChildren();
       svg.setAttribute("height", 0);
-      line.replaceChildren();
+      line.hidden = true;
     },
   };
 }

@@ -37,6 +37,7 @@ function createView(root) {
     plainButton("tree-fit", "fit", "Show the whole tree", () => camera.fit()),
     plainButton("tree-reset", "1:1", "Zoom back to legible size", () => camera.reset()),
   );
+  const frame = make("div", { class: "aa-tree-frame" }, buttons, svg);
   const legend = createLegend();
   const help = helpButton(
     "tree",
@@ -53,7 +54,7 @@ function createView(root) {
     head,
     controls.node,
     make("div", { class: "aa-lines" }, mass.node, hoverLine),
-    make("div", { class: "aa-tree-frame" }, svg, buttons),
+    frame,
     table.node,
   );
   root.replaceChildren(message, panel);
@@ -78,7 +79,7 @@ function createView(root) {
     if (!view.message || !root.isConnected || root.clientWidth === 0) return;
     theme ||= readTheme(panel);
     tree = shownTree(view.message, view.state);
-    const width = Math.max(240, svg.parentElement.clientWidth);
+    const width = Math.max(240, frame.clientWidth);
     const isFull = document.fullscreenElement === root;
     const room = isFull ? window.innerHeight - (root.scrollHeight - svg.clientHeight) - 8 : 0;
     place = layOut(view.message, tree, width, isFull ? Math.max(0, room) : 0, theme);
@@ -159,7 +160,7 @@ function createView(root) {
     const { edges } = tree;
     if (!edges.length) return null;
     const order = edges.map((_, k) => k).sort((a, b) => edges[b].layer - edges[a].layer || edges[a].sender - edges[b].sender);
-    if (active === null) return key === "End" ? order[order.length - 1] : order[0];
+    if (active === null) return edges.reduce((best, edge, k) => (edge.value > edges[best].value ? k : best), 0);
     const at = order.indexOf(active);
     if (key === "ArrowUp") return edges[active].parent >= 0 ? edges[active].parent : active;
     if (key === "ArrowDown") return order.find((k) => edges[k].parent === active) ?? active;
