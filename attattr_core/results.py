@@ -161,14 +161,12 @@ def load_result(path: str | Path) -> FaithfulnessFigures:
         UserError: When the file is missing, too large, damaged, of a later version or something else.
     """
     path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no file {str(path)!r}.")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
         return _assemble(json.loads(path.read_text(encoding="utf-8")))
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {str(path)!r}.") from error
     except Exception as error:  # json, and whatever wrong types of a damaged file raise
         raise UserError(
             f"{path.name!r} is not a faithfulness result of this program, or it is damaged: measure it again."
@@ -241,7 +239,7 @@ def _round(values: Any) -> Any:
     """Nested lists with six digits after the point; NaN becomes null."""
     if isinstance(values, np.ndarray) and values.ndim:
         return [_round(value) for value in values]
-    return None if np.isnan(values) else round(float(values), 6)
+    return None if np.isnan(values) else round(float(values), 6) + 0.0  # no -0.0
 
 
 def _read_numbers(values: Any, *, gaps: bool = False) -> np.ndarray:

@@ -31,9 +31,10 @@ def make_graph(tree: AttributionTree) -> DiGraph:
 
 def dump_tree(tree: AttributionTree) -> str:
     """Writes a tree as JSON: ``edges`` as pairs [receiver, sender] and ``height`` by position, as the authors do."""
-    heights: dict[str, float] = {}
+    tops: dict[int, float] = {}
     for node in tree.nodes:
-        heights[str(node.position)] = max(node.height, heights.get(str(node.position), node.height))
+        tops[node.position] = max(node.height, tops.get(node.position, node.height))
+    heights = {str(position): tops.get(position, 0.0) for position in range(len(tree.tokens))}  # 0 outside the tree
     details = [asdict(edge) for edge in tree.edges]
     content = {**asdict(tree), "edges": [[edge.receiver, edge.sender] for edge in tree.edges]}
     return json.dumps(

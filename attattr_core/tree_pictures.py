@@ -200,7 +200,7 @@ def _draw_paper(axes: Axes, tree: AttributionTree, scale: Normalize) -> None:
             textcoords="offset points",
             ha="center",
             va="top" if index else "bottom",
-            rotation=90 if is_crowded else 0,
+            rotation=90 if is_crowded and index else 0,  # nothing is beside the top node
             fontsize=8 if len(tree.tokens) <= 40 else 7,
             color=SENTENCE_COLOURS[tree.sentences[node.position]],
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
@@ -249,7 +249,7 @@ def _write_tokens_below(axes: Axes, tree: AttributionTree, joined: set[int]) -> 
 
 
 def _describe(tree: AttributionTree) -> str:
-    kept = f"{len(tree.edges)} edges, {tree.kept_share:.0%} of the positive attribution between tokens"
+    kept = f"{len(tree.edges)} edges, {tree.kept_share:.1%} of the positive attribution between tokens"
     return clean(f"attribution tree ({tree.mode}) · {tree.function} of “{tree.label}”") + f"\n{kept}"
 
 

@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "faithfulness",
         help="measure over a data set how much F falls when trees are removed",
         description="Removes the edges of attribution trees from a classifier's attention, example by example, and as "
-        "many edges of largest attention and random ones; writes the mean curves with 95 %% intervals, and how far the "
+        "many edges of largest attention and random ones; writes the mean curves with 95 % intervals, and how far the "
         "strongest edges of each layer reach.",
     )
     parser.add_argument("--model", required=True, help=MODEL_HELP)
@@ -130,10 +130,7 @@ def _summarise(
 
 def _print(figures: "FaithfulnessFigures") -> None:
     for mode, result in figures.modes.items():
-        drops = {
-            order: f"{float(c.mean):.3f} ({float(c.low):.3f} to {float(c.high):.3f})"
-            for order, c in result.whole.items()
-        }
+        drops = {order: f"{c.mean:z.3f} ({c.low:z.3f} to {c.high:z.3f})" for order, c in result.whole.items()}
         print(
             f"{mode} trees, {result.n_edges_mean:.1f} edges in the mean: removing them lowers the probability by "
             f"{drops['tree']}, as many of largest attention by {drops['attention']}, random ones by {drops['random']}; "

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.faithfulness [--lengths 24,60] [--rounds 9]
 
-One sentence's 20 points × 12 orders (tree, raw attention, 10 random ones) on the embedded checkpoint, against 240 plain
-passes of transformers in one batch, without gradients; both in one process, in turns, float32, with all of torch's
-threads. The median over rounds of the ratio is printed; the bar is 1.5.
+One sentence's 20 points × 12 orders (tree, raw attention, 10 random ones) on the checkpoint `sst2`, against 240
+plain passes of transformers (its sdpa attention) in one batch, without gradients; both in one process, in turns,
+float32, with all of torch's threads. The median over rounds of the ratio is printed; the bar is 1.5.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(options.threads)
     print(describe_machine(), flush=True)
     checkpoint = load_checkpoint("sst2", device="cpu")
+    checkpoint.model.set_attn_implementation("sdpa")  # the fastest of transformers'
     for length in options.lengths.split(","):
         timing = measure(checkpoint, int(length), options.rounds)
         print(

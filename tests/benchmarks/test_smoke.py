@@ -3,7 +3,10 @@
 import pytest
 import torch
 
+from attattr_core import load_checkpoint
+from attattr_core.catalog import find_folder
 from attattr_core.settings import Settings
+from tests.benchmarks import faithfulness
 from tests.benchmarks.contestants import Authors, Captum, Ours
 from tests.benchmarks.engine import LARGEST_DIFFERENCE, compare
 from tests.benchmarks.floor import count_operations
@@ -65,3 +68,12 @@ def test_floor_of_one_layer_by_hand():
     clean = 3 * (own + 2 * 3 * 2 * 2) + 4 * 3 * 3 * 2  # three rows, Q, K and V, Q Kᵀ and A V
     assert count_operations(model, 3, 5, first_token_only=True) == clean + 5 * 2 * own + own + 4 * 3 * 3 * 2
     assert count_operations(model, 3, 5, first_token_only=False) == clean + 3 * (5 * 2 * own + own) + 4 * 3 * 3 * 2
+
+
+def test_curves_and_plain_passes_are_timed():
+    if not any(find_folder("sst2").glob("*.safetensors")):
+        pytest.skip("the embedded checkpoint 'sst2' is not in this working tree")
+    timing = faithfulness.measure(load_checkpoint("sst2", device="cpu"), 9, 1)
+    assert abs(timing.n_tokens - 9) <= 1
+    assert len(timing.curves) == len(timing.plain) == 1
+    assert timing.ratio > 0
