@@ -13,6 +13,7 @@ import gradio as gr
 
 from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
+from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.spaces import IS_SPACE
 
@@ -71,8 +72,12 @@ def build_models(arguments: argparse.Namespace) -> Models:
 
 
 def is_shared(arguments: argparse.Namespace) -> bool:
-    """Tells whether a public link is wanted."""
-    return arguments.share or os.environ.get("ATTATTR_SHARE", "").strip().lower() in ("1", "true", "yes", "on")
+    """Tells whether a public link is wanted.
+
+    Raises:
+        UserError: When ATTATTR_SHARE is neither yes nor no.
+    """
+    return arguments.share or read_switch("ATTATTR_SHARE")
 
 
 def read_auth(arguments: argparse.Namespace) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ __all__ = [
     "MAX_NAME",
     "LabelProposal",
     "ProbeEvidence",
+    "check_names",
     "find_label_conflicts",
     "has_real_names",
     "probe_labels",
@@ -55,11 +56,27 @@ def rename_labels(checkpoint: "Checkpoint", names: Sequence[str]) -> "Checkpoint
     Raises:
         UserError: When they are not as many as the classes, blank, too long, or not different from one another.
     """
+    return replace(checkpoint, labels=check_names(names, len(checkpoint.labels)))
+
+
+def check_names(names: Sequence[str], n_classes: int) -> tuple[str, ...]:
+    """Checks label names that a person gives.
+
+    Args:
+        names: One name for each class, by class index; spaces around them are dropped.
+        n_classes: How many classes there are.
+
+    Returns:
+        The names.
+
+    Raises:
+        UserError: When they are not as many as the classes, blank, too long, or not different from one another.
+    """
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise UserError(f"The label names are {names!r:.80}: give a list with one name for each class.")
     labels = tuple(name.strip() for name in names)
-    if len(labels) != len(checkpoint.labels):
-        raise UserError(f"There are {len(labels)} label names for {len(checkpoint.labels)} classes: give one for each.")
+    if len(labels) != n_classes:
+        raise UserError(f"There are {len(labels)} label names for {n_classes} classes: give one for each.")
     for index, label in enumerate(labels):
         if not label or not label.isprintable():
             raise UserError(f"The name of class {index} is {label!r:.80}: type a readable name.")
@@ -69,7 +86,7 @@ def rename_labels(checkpoint: "Checkpoint", names: Sequence[str]) -> "Checkpoint
             raise UserError(f"The name of class {index} is {label!r}, which stands for whatever the model predicts.")
         if label.casefold() in [other.casefold() for other in labels[:index]]:
             raise UserError(f"The label name {label!r} is given twice: name each class differently.")
-    return replace(checkpoint, labels=labels)
+    return labels
 
 
 def _find_bad_names(names: dict[str, Any]) -> Iterator[str]:

@@ -10,12 +10,31 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 @pytest.fixture(scope="session")
-def app_url() -> Iterator[str]:
+def models() -> object:
+    """What the app offers: everything, and this machine's folders."""
+    from attattr_core.ui import Models
+
+    return Models(folders=True)
+
+
+@pytest.fixture(scope="session")
+def app_url(models) -> Iterator[str]:
     """Starts the app once, as ``python app.py`` does, and gives its address."""
     from app import launch
     from attattr_core.ui import build_app
 
-    app = build_app()
+    app = build_app(models)
     _, url, _ = launch(app, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     yield url
     app.close()
+
+
+@pytest.fixture
+def served(hub, models) -> Iterator[object]:
+    """The Hub of the tests, with an app that has not heard of its models yet."""
+    from attattr_core.ui import find_cache
+
+    models.forget()
+    yield hub
+    models.forget()
+    find_cache().clear()

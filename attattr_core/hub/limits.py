@@ -34,10 +34,15 @@ class HubLimits:
             raise UserError(
                 f"ATTATTR_MAX_MODEL_BYTES is {max_bytes[:80]!r}: give a number of bytes, such as {cls.max_bytes}."
             )
-        return cls(int(max_bytes[:19]), _read_switch("ATTATTR_OFFLINE"), _read_switch("ATTATTR_MODELS_ONLY_CURATED"))
+        return cls(int(max_bytes[:19]), read_switch("ATTATTR_OFFLINE"), read_switch("ATTATTR_MODELS_ONLY_CURATED"))
 
 
-def _read_switch(variable: str) -> bool:
+def read_switch(variable: str) -> bool:
+    """Reads an environment variable that is on or off.
+
+    Raises:
+        UserError: When it is neither.
+    """
     value = os.environ.get(variable, "").strip().lower()
     if value not in (*_TRUE, *_FALSE):
         raise UserError(f"{variable} is {value[:80]!r}: give 1 for yes or 0 for no.")

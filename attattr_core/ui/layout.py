@@ -57,6 +57,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 stop = gr.Button("Stop", size="md", elem_id="stop")
                 opener = gr.UploadButton("Open result file", file_types=[".npz", ".json"], size="md", elem_id="open")
         card = build_card(describe_choice(models, first))
+        status = build_status()
         with gr.Row(elem_classes="aa-folds"):
             with gr.Column(min_width=320):
                 labels = build_labels_panel(models, first)
@@ -73,7 +74,6 @@ def build_app(models: Models | None = None) -> gr.Blocks:
             elem_id="examples",
             api_visibility="private",
         )
-        status = build_status()
         with gr.Tabs() as tabs:
             with gr.Tab("Heatmaps", id="heatmaps"):
                 view = heatmap_view(session.build_message() if session else "")

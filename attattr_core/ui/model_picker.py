@@ -11,11 +11,13 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.catalog import EMBEDDED
+from attattr_core.curated import find_curated
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, Progress, download
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.labels_panel import show_labels
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.spaces import IS_ZERO_GPU
 from attattr_core.ui.work import Job, LabelReport, Refusal, inspect_job, is_loaded
 
 PREDICTED = "predicted"
@@ -30,7 +32,7 @@ def build_picker(models: Models, first: Choice) -> tuple[gr.Dropdown, gr.Button]
         model = gr.Dropdown(
             models.list_choices(),
             value=first.text,
-            label="Checkpoint: choose, or paste a Hub id",
+            label="Checkpoint, or a Hub id",
             allow_custom_value=True,
             elem_id="model",
             scale=1,
@@ -85,6 +87,7 @@ def describe_choice(
         "base": f"LoRA adapter on {described.base.name}" if described.base else "",
         "labels": models.find_labels(choice, names),
         "renamed": choice.key in (names or {}),
+        "curated": _describe_entry(described.name),
         "notice": described.notice,
         "refused": refused,
         "progress": [progress.n_bytes, progress.n_total, rate] if progress else None,
@@ -150,7 +153,7 @@ def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator
         Values for the status.
     """
     known = models.reports.get(choice.key)
-    if known and is_loaded(choice.description) and (known.proposal or not probes):
+    if known and (IS_ZERO_GPU or is_loaded(choice.description)) and (known.proposal or not probes):
         yield ""
         return
     yield tell(f"Loading {choice.description.name} …")
@@ -158,15 +161,11 @@ def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator
     for part in inspect_job(Job(choice.description, probes=probes)):
         if isinstance(part, LabelReport):
             models.note(choice, part)
-            sentence = tell(_invite(choice, part)) if part.is_suspect else ""
+            named = choice.description.name
+            sentence = tell(f"The label names of {named} need a look: see Labels.") if part.is_suspect else ""
         elif isinstance(part, Refusal):
             sentence = warn(part.sentence)
     yield sentence
-
-
-def _invite(choice: Choice, report: LabelReport) -> str:
-    what = (*report.findings, report.proposal.suspicion if report.proposal else "")
-    return f"The label names of {choice.description.name} need a look, see Labels: {next(filter(None, what))}"
 
 
 def _download(description: Description) -> Iterator[tuple[Progress, float]]:
@@ -179,6 +178,15 @@ def _download(description: Description) -> Iterator[tuple[Progress, float]]:
             if now - last >= _SECONDS_BETWEEN_MESSAGES:
                 last = now
                 yield progress, (progress.n_bytes - n_before) / max(now - started, 1e-3)
+
+
+def _describe_entry(name: str) -> str:
+    """What the curated list says, for a checkpoint that is on it."""
+    entry = find_curated(name)
+    if entry is None:
+        return ""
+    order = f", known order {', '.join(entry.labels)}" if entry.labels else ""
+    return f"{entry.dataset}, takes {'pairs' if entry.is_pair else 'single sentences'}{order}. {entry.remark}".strip()
 
 
 def _offer(models: Models, choice: Choice | None, names: Names | None) -> Any:

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from attattr_core.catalog import EMBEDDED
+from attattr_core.curated import read_curated
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, HubLimits, describe, find_snapshot, parse_reference
 
@@ -87,7 +88,8 @@ class Models:
     def list_choices(self) -> list[tuple[str, str]]:
         """Lists the embedded and the curated checkpoints, each with a line about it."""
         embedded = [(f"{name} · {task}", name) for name, task in EMBEDDED.items()]
-        return embedded
+        curated = [(f"{entry.dataset} · {entry.family} · {entry.id}", entry.id) for entry in read_curated()]
+        return embedded + curated
 
     def find_labels(self, choice: Choice, names: dict[str, tuple[str, ...]] | None) -> tuple[str, ...]:
         """Finds the label names of a choice: the visitor's own, else those of its configuration."""
@@ -100,6 +102,12 @@ class Models:
         while len(self.reports) >= _MAX_KNOWN:
             del self.reports[next(iter(self.reports))]
         self.reports[choice.key] = report
+
+    def forget(self) -> None:
+        """Forgets what was looked up and found out."""
+        with self._lock:
+            self._known.clear()
+            self.reports.clear()
 
     def _remember(self, text: str, description: Description) -> None:
         with self._lock:

@@ -34,6 +34,5 @@ def _build(value: str, folder: str, template: str, name: str) -> gr.HTML:
         css_template=read_style("base.css", "tree/tree.css", "curves/curves.css"),
         js_on_load="\n".join([*shared, read_script(STATIC / folder)]),
         apply_default_css=False,
-        min_width=320,  # so that charts stand below one another on narrow screens
         elem_id=name,
     )

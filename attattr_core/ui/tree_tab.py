@@ -39,12 +39,14 @@ class TreeTab:
 
 def build_tree_tab() -> TreeTab:
     """Builds the inside of the tab, with the first example on it."""
-    values = fill_tab(find_first_session())
-    *messages, curves, means = ("" if isinstance(value, dict) else value for value in values)
+    *messages, curves, means = fill_tab(find_first_session())
     tree = tree_view(messages[0])
-    with gr.Row(elem_classes="aa-charts"):
-        charts = [chart(kind, message) for kind, message in zip(("curves", "means", "field"), messages[1:], strict=True)]
-    states = [gr.State(value or None, time_to_live=_SECONDS_KEPT) for value in (curves, means)]
+    charts = []
+    with gr.Row():
+        for kind, message in zip(("curves", "means", "field"), messages[1:], strict=True):
+            with gr.Column(min_width=340):
+                charts.append(chart(kind, message))
+    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (curves, means)]
     return TreeTab(tree, *charts, *states)
 
 

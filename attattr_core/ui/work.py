@@ -7,8 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.attribution import Attribution
+from attattr_core.curated import find_curated
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
+from attattr_core.label_tasks import read_tasks
 from attattr_core.memory import CheckpointCache
 from attattr_core.settings import Settings
 from attattr_core.ui.models import identify
@@ -155,14 +157,33 @@ def _load(_: str, *, device: str, description: Description) -> "Checkpoint":
 
 
 def _report(checkpoint: "Checkpoint", job: Job) -> LabelReport:
-    from attattr_core.labels import find_label_conflicts, has_real_names, probe_labels
+    from attattr_core.labels import find_label_conflicts, probe_labels
+    from attattr_core.outputs import find_output_kind
 
-    findings = find_label_conflicts(job.description.id2label, job.description.label2id)
+    findings: tuple[str, ...] = ()
+    if find_output_kind(checkpoint.model.config) != "regression":  # a value has no classes to be confused
+        findings += find_label_conflicts(job.description.id2label, job.description.label2id)
+        findings += compare_with_list(job.description.name, checkpoint.labels)
     proposal = None
-    if job.probes or findings or not has_real_names(checkpoint.labels):
+    if job.probes or findings:
         proposal = probe_labels(checkpoint)
     n_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     return LabelReport(checkpoint.labels, n_parameters, findings, proposal)
+
+
+def compare_with_list(name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Compares label names with those that the curated list knows for a checkpoint; a sentence where they differ."""
+    entry = find_curated(name)
+    if entry is None or entry.labels is None:
+        return ()
+    task = read_tasks()[entry.task]
+    found, known = task.find_classes(labels), task.find_classes(entry.labels)
+    if None in (found, known) or found == known:
+        return ()
+    return (
+        f"The names say {', '.join(labels)}, but the order known for this checkpoint is {', '.join(entry.labels)} "
+        f"({entry.source}).",
+    )
 
 
 def _rename(checkpoint: "Checkpoint", names: tuple[str, ...]) -> "Checkpoint":

@@ -1,11 +1,17 @@
 """A real Chromium: every request that leaves this machine and every error in the page fails the test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from hub.conftest import copy as copy
+from hub.conftest import home as home
+from hub.conftest import hub as hub
+from hub.conftest import tiny as tiny
 from serving import app_url as app_url
+from serving import models as models
+from serving import served as served
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
@@ -34,20 +40,32 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def page(browser, app_url) -> Iterator[object]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    outside, errors = [], []
-    opened.on("request", lambda request: outside.append(request.url) if _leaves(request.url) else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    opened.goto(f"{app_url}?__theme=light")
-    opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
-    yield opened
-    context.close()
+def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
+    """Opens the page as one more visitor; at the end nothing may have left the machine or gone wrong."""
+    contexts, outside, errors = [], [], []
+
+    def open_as_visitor(*, theme: str = "light", width: int = 1440) -> object:
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+        contexts.append(context)
+        opened = context.new_page()
+        opened.set_default_timeout(60_000)
+        opened.on("request", lambda request: outside.append(request.url) if _leaves(request.url) else None)
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        opened.goto(f"{app_url}?__theme={theme}")
+        opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
+        return opened
+
+    yield open_as_visitor
+    for context in contexts:
+        context.close()
     assert outside == []
     assert errors == []
+
+
+@pytest.fixture
+def page(open_page) -> object:
+    return open_page()
 
 
 def _leaves(url: str) -> bool:

@@ -11,13 +11,13 @@ function labelRow(meta, index) {
   const isValue = meta.output_kind === "regression"; // a value has no share of 1
   const share = Math.min(1, Math.max(0, meta.probabilities[index]));
   const fill = make("span", { class: "aa-label-fill" });
-  fill.style.width = (isValue ? 0 : 100 * share) + "%";
+  fill.style.width = 100 * share + "%";
   return make(
     "div",
     { class: "aa-label" + (predicted ? " aa-predicted" : ""), "data-testid": "label-" + index },
     make("span", { class: "aa-label-name", title: meta.labels[index] }, make("bdi", { text: meta.labels[index] })),
-    make("span", { class: "aa-label-track", "aria-hidden": "true" }, fill),
-    make("span", { class: "aa-number", text: (isValue ? meta.probabilities[index] : share).toFixed(3) }),
+    make("span", isValue ? {} : { class: "aa-label-track", "aria-hidden": "true" }, isValue ? null : fill),
+    make("span", { class: "aa-number", text: isValue ? formatOutput(meta.probabilities[index]) : share.toFixed(3) }),
     make("span", { class: "aa-label-mark", text: explained ? "explained" : "" }),
   );
 }

@@ -65,6 +65,7 @@ function drawCard() {
     part("base", content.base),
     part("labels", labelsText(content)),
     ...(content.progress ? progressNodes(content.progress) : [part("size", content.size)]),
+    part("curated", content.curated),
     part("notice", content.notice, "aa-card-notice"),
   ];
   card.replaceChildren(...nodes.filter((node) => node.textContent || node.tagName === "PROGRESS"));

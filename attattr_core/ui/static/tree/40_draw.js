@@ -64,7 +64,7 @@ function drawColumns(tree, place, nLayers) {
 }
 
 function drawEdges(message, tree, place, theme) {
-  const order = tree.edges.map((_, k) => k).sort((a, b) => tree.edges[b].value - tree.edges[a].value);
+  const order = tree.edges.map((_, k) => k).sort((a, b) => tree.edges[a].value - tree.edges[b].value);
   const shapes = order.map((k) => {
     const edge = tree.edges[k];
     const d = edgePath(place, edge);
@@ -87,7 +87,7 @@ function drawEdges(message, tree, place, theme) {
       }),
     );
   });
-  return draw("g", {}, ...shapes); // thin lines last, so that wide ones do not hide them
+  return draw("g", {}, ...shapes); // the strongest on top
 }
 
 function drawNodes(tree, place, nLayers) {

@@ -18,9 +18,11 @@ function createView(root) {
     bands,
     stage,
   );
+  const track = createTrack();
   const camera = createCamera(svg, ({ k, x, y }) => {
     stage.setAttribute("transform", "translate(" + round(x) + " " + round(y) + ") scale(" + round(k * 1000) / 1000 + ")");
     bands.setAttribute("transform", "translate(0 " + round(y) + ") scale(1 " + round(k * 1000) / 1000 + ")");
+    track.show(camera);
   });
   const open = (edge) => openHeatmap(view.message, edge);
   const controls = createControls(view);
@@ -37,7 +39,7 @@ function createView(root) {
     plainButton("tree-fit", "fit", "Show the whole tree", () => camera.fit()),
     plainButton("tree-reset", "1:1", "Zoom back to legible size", () => camera.reset()),
   );
-  const frame = make("div", { class: "aa-tree-frame" }, buttons, svg);
+  const frame = make("div", { class: "aa-tree-frame" }, buttons, svg, track.node);
   const legend = createLegend();
   const help = helpButton(
     "tree",
@@ -246,6 +248,21 @@ function createView(root) {
     shown: () => tree && { edges: structuredClone(tree.edges), tokens: [...tree.view.tokens], share: tree.share, root: tree.root },
   });
   return view;
+}
+
+/** Where the window stands on a picture that is wider than it. */
+function createTrack() {
+  const thumb = make("span");
+  const node = make("div", { class: "aa-tree-track", "aria-hidden": "true", hidden: true }, thumb);
+  return {
+    node,
+    show({ k, x, size }) {
+      const whole = size.place.width * k;
+      node.hidden = whole <= size.width + 1;
+      thumb.style.width = (100 * size.width) / whole + "%";
+      thumb.style.marginLeft = (-100 * x) / whole + "%";
+    },
+  };
 }
 
 function createLegend() {
