@@ -115,7 +115,6 @@ def _build_view(attribution: Attribution, *, words: bool) -> dict[str, Any]:
         return {
             "root": tree.nodes[0].position,
             "edges": [edges[edge.layer, edge.receiver, edge.sender] for edge in tree.edges],
-            "parents": [edge.parent - 1 for edge in tree.edges],  # node 0 is the root, node k the sender of edge k − 1
         }
 
     flow = _build_full(attribution, "flow", None, words=words)

@@ -69,7 +69,7 @@ function createMeans(root, kept) {
       draw("path", { class: "aa-line aa-line-" + name, d: linePath(axes, xs, shown[name].mean) }),
     ]);
     picture.show(width, axes, xs, "Mean drop of F by the number of edges removed, " + shown.n + " examples", ...parts);
-    const wins = (name) => "tree wins in " + formatPercent(shown.wins[name]);
+    const wins = (name) => "trees of " + shown.n_edges.toFixed(0) + " edges win in " + formatPercent(shown.wins[name]);
     legend.replaceChildren(
       legendItem("tree", kept.mode + " tree", null),
       legendItem("attention", "raw attention", wins("attention")),
