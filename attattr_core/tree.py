@@ -150,9 +150,7 @@ def build_paper_trees(
     for threshold in thresholds:
         _check_options("paper", threshold, 0, None)
     maps = _read_maps(attribution, words=words)
-    return [
-        _assemble(attribution, maps, "paper", *_build_paper(maps.summed, threshold)) for threshold in thresholds
-    ]
+    return [_assemble(attribution, maps, "paper", *_build_paper(maps.summed, threshold)) for threshold in thresholds]
 
 
 def _assemble(

@@ -57,6 +57,7 @@ class Means:
 
     Attributes:
         model: The checkpoint.
+        revision: What identifies its weights.
         data: The file with the examples.
         modes: What was measured.
         function: F.
@@ -66,6 +67,7 @@ class Means:
     """
 
     model: str
+    revision: str
     data: str
     modes: dict[str, ModeFigures] = field(default_factory=dict)
     function: str = "probability"
@@ -113,7 +115,9 @@ def find_shipped(attribution: Attribution) -> Shipped | None:
     figures = load_result(path)
     if figures.revision != attribution.revision:
         return None
-    means = Means(figures.checkpoint, figures.data, figures.modes, figures.settings.function, figures.n)
+    means = Means(
+        figures.checkpoint, figures.revision, figures.data, figures.modes, figures.settings.function, figures.n
+    )
     return Shipped(means, figures.receptive_field, figures.n)
 
 

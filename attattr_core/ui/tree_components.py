@@ -20,7 +20,7 @@ def chart(kind: str, value: str = "") -> gr.HTML:
     """Builds a chart: ``"curves"`` of the shown input, ``"means"`` over a data set, or the receptive ``"field"``.
 
     Returns:
-        The component; it triggers ``measure`` and ``stop_measure`` with ``view``, and ``export_curves`` with ``format``.
+        The component; it triggers ``measure``, ``stop_measure``, and ``export_curves`` with ``format``.
     """
     template = f'<div class="aa-root aa-chart" data-kind="{kind}" data-testid="{kind}"></div>'
     return _build(value, "curves", template, kind)

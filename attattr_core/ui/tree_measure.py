@@ -73,7 +73,8 @@ def measure_data(
         texts = [(examples[pick].text, examples[pick].text_pair) for pick in picks]
         shipped = find_shipped(session.result)
         others = {} if shipped is None else {name: part for name, part in shipped.means.modes.items() if name != mode}
-        means = Means(session.result.model, data, others, n_total=len(texts), status="measuring", mode=mode)
+        result = session.result
+        means = Means(result.model, result.revision, data, others, n_total=len(texts), status="measuring", mode=mode)
         yield means.build_message(), "", means
         for part in measure_means(choice.description, texts, mode):
             if isinstance(part, Refusal):

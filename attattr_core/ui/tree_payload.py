@@ -111,7 +111,9 @@ def _build_view(attribution: Attribution, *, words: bool) -> dict[str, Any]:
                 edges[key] = len(rows)
                 strongest = np.argsort(-np.array(edge.heads), kind="stable")[:_N_HEADS]
                 heads = [[int(head), edge.heads[head]] for head in strongest]
-                rows.append(dict(zip(("layer", "receiver", "sender"), key, strict=True), value=edge.attribution, heads=heads))
+                rows.append(
+                    dict(zip(("layer", "receiver", "sender"), key, strict=True), value=edge.attribution, heads=heads)
+                )
         return {
             "root": tree.nodes[0].position,
             "edges": [edges[edge.layer, edge.receiver, edge.sender] for edge in tree.edges],

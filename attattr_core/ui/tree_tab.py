@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from attattr_core.curves import FaithfulnessCurves
-from attattr_core.ui.curve_payload import Curves, build_field_message, find_shipped
+from attattr_core.ui.curve_payload import Curves, Means, build_field_message, find_shipped
 from attattr_core.ui.examples import FIRST, FOLDER
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import Session, find_first_session
@@ -50,8 +50,12 @@ def build_tree_tab() -> TreeTab:
     return TreeTab(tree, *charts, *states)
 
 
-def fill_tab(session: Session | None) -> tuple[Any, ...]:
+def fill_tab(session: Session | None, means: Means | None = None) -> tuple[Any, ...]:
     """Fills the tab with a result.
+
+    Args:
+        session: The result.
+        means: What is shown for a data set; it stays while the checkpoint does.
 
     Returns:
         Values for the tree, the three charts and the two states.
@@ -65,7 +69,10 @@ def fill_tab(session: Session | None) -> tuple[Any, ...]:
         return gr.skip() if is_long else tree, *(gr.skip() for _ in range(5))
     shipped = find_shipped(result)
     curves = _load_first_curves() if session.run == "first" else None
-    means = None if shipped is None else shipped.means
+    if means is None or (means.model, means.revision) != (result.model, result.revision):
+        means = None if shipped is None else shipped.means
+    elif means.status == "measuring":
+        means = replace(means, status="stopped")
     return (
         tree,
         "" if curves is None else curves.build_message(),
@@ -79,7 +86,6 @@ def fill_tab(session: Session | None) -> tuple[Any, ...]:
 def wire_tree(models: Models, page: Any, tabs: gr.Tabs, tab: TreeTab) -> None:
     """Connects the tab's events with each other and with the header (`attattr_core.ui.wiring.Page`)."""
     filled = [tab.tree, tab.curves, tab.means, tab.field, tab.curves_kept, tab.means_kept]
-    page.session.change(fill_tab, page.session, filled, show_progress="hidden", api_visibility="private")
     # In the browser alone, without a round trip.
     tab.tree.show_heatmaps(
         None, None, tabs, js="() => ({ __type__: 'update', selected: 'heatmaps' })", api_visibility="private"
@@ -94,11 +100,11 @@ def wire_tree(models: Models, page: Any, tabs: gr.Tabs, tab: TreeTab) -> None:
 
     inputs = [page.model, page.choice, page.session]
     jobs = [
-        tab.curves.measure(
-            measure_one, inputs, [tab.curves, page.status, tab.curves_kept], **_MODEL_WORK, **_PRIVATE
-        ),
+        tab.curves.measure(measure_one, inputs, [tab.curves, page.status, tab.curves_kept], **_MODEL_WORK, **_PRIVATE),
         tab.means.measure(measure_many, inputs, [tab.means, page.status, tab.means_kept], **_MODEL_WORK, **_PRIVATE),
     ]
+    shown = [page.session, tab.means_kept]
+    page.session.change(fill_tab, shown, filled, cancels=jobs, show_progress="hidden", api_visibility="private")
     kept = [tab.curves_kept, tab.means_kept]
     for trigger in (tab.curves.stop_measure, tab.means.stop_measure, page.run.click, page.stop.click):
         trigger(stop_measuring, kept, [tab.curves, tab.means, *kept], cancels=jobs, queue=False, **_PRIVATE)

@@ -68,9 +68,7 @@ def _use(description: Description) -> Any:
     return find_cache().use(name, revision=revision, description=description)
 
 
-def _measure_points(
-    checkpoint: "Checkpoint", attribution: Attribution, tree: AttributionTree
-) -> Iterator[CurvesSoFar]:
+def _measure_points(checkpoint: "Checkpoint", attribution: Attribution, tree: AttributionTree) -> Iterator[CurvesSoFar]:
     from attattr_core.faithfulness import measure_faithfulness
 
     n_entries = sum(len(group) for group in tree.list_token_edges())

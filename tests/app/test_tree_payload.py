@@ -23,7 +23,10 @@ ASKED = {"mode": "flow", "n_edges": 5, "threshold": 0.1, "tau": 0.4, "words": Tr
 
 
 def read_edges(view, tree):
-    return [tuple(view["edges"][index][name] for name in ("layer", "receiver", "sender", "value")) for index in tree["edges"]]
+    return [
+        tuple(view["edges"][index][name] for name in ("layer", "receiver", "sender", "value"))
+        for index in tree["edges"]
+    ]
 
 
 def list_edges(tree):
@@ -68,7 +71,8 @@ def test_tokens_are_never_markup_on_the_way():
 
 
 @pytest.mark.parametrize(
-    "wrong", [None, {}, {**ASKED, "mode": "no"}, {**ASKED, "n_edges": 0}, {**ASKED, "n_edges": 1e99}, {**ASKED, "tau": "x"}]
+    "wrong",
+    [None, {}, {**ASKED, "mode": "no"}, {**ASKED, "n_edges": 0}, {**ASKED, "n_edges": 1e99}, {**ASKED, "tau": "x"}],
 )
 def test_what_the_page_asks_is_not_trusted(wrong):
     with pytest.raises(UserError, match="reload"):

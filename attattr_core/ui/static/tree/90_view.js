@@ -125,7 +125,7 @@ function createView(root) {
   }
 
   function nothing() {
-    return tree.nWhole
+    return tree.view.mass > 0
       ? "No edge passes these settings: lower the threshold."
       : "No attribution between different tokens is positive here, so there are no edges.";
   }
