@@ -160,7 +160,7 @@ def test_missing_names_are_pointed_out_and_proposed_with_evidence(unnamed):
 def test_weights_that_cannot_be_read_are_one_sentence(unnamed):
     weights = unnamed / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    choice, status = prepare(Models(folders=True), unnamed)
+    _, status = prepare(Models(folders=True), unnamed)
     assert status["kind"] == "error"
     assert "unnamed" in status["text"]
 
