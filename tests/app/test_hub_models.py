@@ -159,8 +159,8 @@ def test_missing_names_are_pointed_out_and_proposed_with_evidence(unnamed):
 
 def test_weights_that_cannot_be_read_are_one_sentence(unnamed):
     weights = unnamed / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    choice, status = prepare(Models(folders=True), unnamed)
+    weights.write_bytes(b"\xff" * 8 + weights.read_bytes()[8:])
+    _, status = prepare(Models(folders=True), unnamed)
     assert status["kind"] == "error"
     assert "unnamed" in status["text"]
 
