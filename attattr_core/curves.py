@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attattr_core.attribution import Attribution
+
 
 @dataclass(frozen=True, eq=False)
 class FaithfulnessCurves:
@@ -92,3 +94,22 @@ def bootstrap_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     picks = np.random.default_rng(0).integers(0, len(values), (2000, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5], axis=0)
     return values.mean(axis=0), low, high
+
+
+def find_receptive_field(attribution: Attribution, *, n_strongest: int = 5) -> np.ndarray:
+    """Finds how far the strongest edges of each layer reach (section "Receptive Field" of the paper).
+
+    Args:
+        attribution: The result.
+        n_strongest: K, edges of each layer.
+
+    Returns:
+        Distances |receiver − sender| in tokens, strongest first, (L, K); NaN where a layer has fewer positive ones.
+    """
+    summed = np.nan_to_num(attribution.attribution).sum(axis=1) * (1 - np.eye(len(attribution.tokens)))
+    distances = np.full((attribution.n_layers, n_strongest), np.nan)
+    for layer, values in enumerate(summed):
+        strongest = np.argsort(-values, axis=None, kind="stable")[:n_strongest]
+        receivers, senders = np.unravel_index(strongest[values.flat[strongest] > 0], values.shape)
+        distances[layer, : len(receivers)] = np.abs(receivers - senders)
+    return distances

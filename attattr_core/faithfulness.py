@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves
+from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves, find_receptive_field
 from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.engine import Text, attribute_batch
 from attattr_core.errors import UserError
@@ -217,22 +217,3 @@ def _measure_example(
         drops.append({name: attribution.output - values for name, values in curve.items()})
     whole = {name: float(values[-1]) for name, values in drops[1].items()}
     return _Measured(drops[0], whole, find_receptive_field(attribution), len(trees[1].edges))
-
-
-def find_receptive_field(attribution: Attribution, *, n_strongest: int = 5) -> np.ndarray:
-    """Finds how far the strongest edges of each layer reach (section "Receptive Field" of the paper).
-
-    Args:
-        attribution: The result.
-        n_strongest: K, edges of each layer.
-
-    Returns:
-        Distances |receiver − sender| in tokens, strongest first, (L, K); NaN where a layer has fewer positive ones.
-    """
-    summed = np.nan_to_num(attribution.attribution).sum(axis=1) * (1 - np.eye(len(attribution.tokens)))
-    distances = np.full((attribution.n_layers, n_strongest), np.nan)
-    for layer, values in enumerate(summed):
-        strongest = np.argsort(-values, axis=None, kind="stable")[:n_strongest]
-        receivers, senders = np.unravel_index(strongest[values.flat[strongest] > 0], values.shape)
-        distances[layer, : len(receivers)] = np.abs(receivers - senders)
-    return distances

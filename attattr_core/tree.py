@@ -134,35 +134,49 @@ def build_tree(
     work, not only 12 layers.
     """
     _check_options(mode, threshold, n_edges, mass)
-    tokens, sentences, maps, members = _read_maps(attribution, words=words)
-    summed = maps.sum(axis=1)
-    off_diagonal = summed * (1 - np.eye(len(tokens)))
-    total = float(np.maximum(off_diagonal, 0).sum())
+    maps = _read_maps(attribution, words=words)
     if mode == "paper":
-        nodes, edges = _build_paper(summed, PAPER_THRESHOLD if threshold is None else threshold)
+        nodes, edges = _build_paper(maps.summed, PAPER_THRESHOLD if threshold is None else threshold)
     else:
-        nodes, edges = _build_flow(summed, n_edges, threshold or 0.0, None if mass is None else mass * total)
+        least_mass = None if mass is None else mass * maps.mass
+        nodes, edges = _build_flow(maps.summed, n_edges, threshold or 0.0, least_mass)
+    return _assemble(attribution, maps, mode, nodes, edges)
+
+
+def build_paper_trees(
+    attribution: Attribution, thresholds: Sequence[float], *, words: bool = False
+) -> list[AttributionTree]:
+    """Builds the trees of the ``"paper"`` mode for many thresholds τ, as `build_tree` does for each."""
+    for threshold in thresholds:
+        _check_options("paper", threshold, 0, None)
+    maps = _read_maps(attribution, words=words)
+    return [_assemble(attribution, maps, "paper", *_build_paper(maps.summed, threshold)) for threshold in thresholds]
+
+
+def _assemble(
+    attribution: Attribution, maps: "_Maps", mode: str, nodes: list[TreeNode], edges: list[tuple[int, int, int]]
+) -> AttributionTree:
     places = {(node.position, node.layer): index for index, node in enumerate(nodes)}
     return AttributionTree(
         mode=mode,
         n_layers=attribution.n_layers,
-        tokens=tokens,
-        sentences=sentences,
-        members=members,
+        tokens=maps.tokens,
+        sentences=maps.sentences,
+        members=maps.members,
         nodes=tuple(nodes),
         edges=tuple(
             TreeEdge(
                 layer=layer,
                 receiver=receiver,
                 sender=sender,
-                attribution=float(summed[layer, receiver, sender]),
-                heads=tuple(maps[layer, :, receiver, sender].tolist()),
+                attribution=float(maps.summed[layer, receiver, sender]),
+                heads=tuple(maps.heads[layer, :, receiver, sender].tolist()),
                 parent=_find_parent(nodes, receiver, layer) if mode == "flow" else _find_only(nodes, receiver),
                 child=places[sender, layer],
             )
             for layer, receiver, sender in edges
         ),
-        mass=total,
+        mass=maps.mass,
         model=attribution.model,
         revision=attribution.revision,
         label=attribution.labels[attribution.target],
@@ -196,17 +210,29 @@ def _check_options(mode: str, threshold: float | None, n_edges: int, mass: float
         raise UserError(f"The number of edges is {n_edges}: choose one from 0 to {MAX_EDGES:,}.")
 
 
-def _read_maps(
-    attribution: Attribution, *, words: bool
-) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray, tuple[tuple[int, ...], ...]]:
-    """Labels, sentences, attribution in double precision with 0 for what is missing, and members."""
+@dataclass(frozen=True, eq=False)
+class _Maps:
+    """Labels and sentences of n tokens or words, their members, and attribution in double precision."""
+
+    tokens: tuple[str, ...]
+    sentences: tuple[int, ...]
+    members: tuple[tuple[int, ...], ...]
+    heads: np.ndarray  # (L, H, n, n), 0 for layers that are missing
+    summed: np.ndarray  # (L, n, n)
+    mass: float  # of all positive entries of `summed` off its diagonal
+
+
+def _read_maps(attribution: Attribution, *, words: bool) -> _Maps:
     maps = np.nan_to_num(attribution.attribution).astype(np.float64)  # (L, H, T, T)
-    if not words:
-        members = tuple((position,) for position in range(len(attribution.tokens)))
-        return attribution.tokens, attribution.sentences, maps, members
-    merge, labels, sentences = plan_merge(attribution)
-    members = tuple(tuple(np.flatnonzero(row).tolist()) for row in merge)
-    return labels, sentences, merge @ maps @ merge.T, members
+    tokens, sentences = attribution.tokens, attribution.sentences
+    members = tuple((position,) for position in range(len(tokens)))
+    if words:
+        merge, tokens, sentences = plan_merge(attribution)
+        members = tuple(tuple(np.flatnonzero(row).tolist()) for row in merge)
+        maps = maps if len(merge) == maps.shape[-1] else merge @ maps @ merge.T
+    summed = maps.sum(axis=1)
+    mass = float(np.maximum(summed * (1 - np.eye(len(tokens))), 0).sum())
+    return _Maps(tokens, sentences, members, maps, summed, mass)
 
 
 def _build_paper(summed: np.ndarray, threshold: float) -> tuple[list[TreeNode], list[tuple[int, int, int]]]:

@@ -42,9 +42,10 @@ def grow_paper_tree(attribution: np.ndarray, threshold: float) -> PaperTree:
                 state[sender], state[tree.top] = "open", "fixed"
                 tree.edges.append((n_layers - 2, tree.top, sender))
     for layer in range(n_layers - 3, -1, -1):
+        can_join = (kept[layer] >= threshold) & (kept[layer] > 0)
         for receiver in range(1, n_tokens):
-            for sender in range(n_tokens):
-                if kept[layer, receiver, sender] >= threshold and kept[layer, receiver, sender] > 0:
+            if state[receiver] != "absent" and len(tree.edges) < n_tokens - 1:  # else nothing can join here
+                for sender in np.flatnonzero(can_join[receiver]).tolist():
                     _join(tree, state, (layer, receiver, sender), 1 / n_layers)
     return tree
 

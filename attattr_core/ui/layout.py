@@ -13,6 +13,7 @@ from attattr_core.ui.labels_panel import build_labels_panel
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
 from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
+from attattr_core.ui.tree_tab import build_tree_tab, wire_tree
 from attattr_core.ui.view_component import heatmap_view
 from attattr_core.ui.wiring import Page, wire
 
@@ -73,9 +74,11 @@ def build_app(models: Models | None = None) -> gr.Blocks:
             elem_id="examples",
             api_visibility="private",
         )
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Heatmaps", id="heatmaps"):
                 view = heatmap_view(session.build_message() if session else "")
+            with gr.Tab("Tree", id="tree"):
+                tree_tab = build_tree_tab()
             with gr.Tab("About", id="about"):
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         page = Page(
@@ -83,6 +86,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
             *(status, view, build_downloader()),
         )
         wire(app, models, page)
+        wire_tree(models, page, tabs, tree_tab)
     return app
 
 

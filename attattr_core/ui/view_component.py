@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-TEMPLATE = '<div class="aa-view" data-testid="attattr-view"></div>'
+TEMPLATE = '<div class="aa-root aa-view" data-testid="attattr-view"></div>'
 
 
 def read_script(folder: Path = STATIC) -> str:
@@ -18,6 +18,11 @@ def read_script(folder: Path = STATIC) -> str:
         The source text.
     """
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.js")))
+
+
+def read_style(*names: str) -> str:
+    """Joins style sheets of the static folder."""
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
 
 
 def heatmap_view(value: str = "") -> gr.HTML:
@@ -35,7 +40,7 @@ def heatmap_view(value: str = "") -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        css_template=(STATIC / "heatmaps.css").read_text(encoding="utf-8"),
+        css_template=read_style("base.css", "heatmaps.css"),
         js_on_load=read_script(),
         apply_default_css=False,
         elem_id="heatmaps",

@@ -190,9 +190,23 @@ function createView(root) {
     view.run = kept.run;
     const before = kept.state.layer + "|" + kept.state.head;
     autoSelect(kept.run, isNew);
+    openWanted();
     const moved = before !== kept.state.layer + "|" + kept.state.head;
     view.invalidate("bar", "controls", "grid", ...(redrawAll || moved ? ["maps", "lists"] : []));
     decode(kept.run, newMaps);
+  }
+
+  /** Another view of this run asks for a head and a pinned entry; this one may not be mounted yet, or behind. */
+  kept.open = (wanted) => {
+    kept.wanted = wanted;
+    openWanted();
+  };
+
+  function openWanted() {
+    const { wanted } = kept;
+    if (!wanted || !kept.run || kept.run.id !== wanted.run) return;
+    kept.wanted = null;
+    view.change({ layer: wanted.layer, head: wanted.head, pin: wanted.pin, chosen: true });
   }
 
   function startRun(meta) {
