@@ -103,23 +103,21 @@ def show_choice(models: Models, choice: Choice, names: Names | None, target: str
     return card, gr.Dropdown([PREDICTED, *labels], value=kept), *show_labels(models, choice, names)
 
 
-def look_up(
-    models: Models, text: str, choice: Choice | None, names: Names | None, target: str | None
-) -> Iterator[tuple[Any, ...]]:
+def look_up(models: Models, text: str, choice: Choice | None, names: Names | None) -> Iterator[tuple[Any, Any, Any]]:
     """Looks a checkpoint's metadata up as soon as it is named.
 
     Yields:
-        Values for the status, the choice, the card, the target and the Labels panel. After a refusal, what was chosen
-        before stays, and the card offers it.
+        Values for the status, the choice and the card. After a refusal, what was chosen before stays, and the card
+        offers it. What a visitor may be typing into is not among them: Gradio sends a generator's last values twice.
     """
     text = str(text or "").strip()
     if text not in EMBEDDED and not (choice and choice.text == text):
-        yield tell(f"Looking {text[:200]} up …"), *_skip(6)
+        yield tell(f"Looking {text[:200]} up …"), gr.skip(), gr.skip()
     try:
         choice = models.find(text, choice)
-        yield "", choice, *show_choice(models, choice, names, target)
+        yield "", choice, describe_choice(models, choice, names)
     except UserError as error:
-        yield warn(str(error)), gr.skip(), _offer(models, choice, names), *_skip(4)
+        yield warn(str(error)), gr.skip(), _offer(models, choice, names)
 
 
 def fetch(models: Models, model: str, choice: Choice | None, names: Names | None) -> Iterator[tuple[Any, Any, Any]]:
@@ -210,7 +208,3 @@ def _describe_size(choice: Choice, report: LabelReport | None) -> str:
     if choice.n_bytes_here:
         return f"{choice.n_bytes_here / 1e6:.1f} of {size} are here: Load goes on from there"
     return f"{size} to download"
-
-
-def _skip(n: int) -> tuple[Any, ...]:
-    return tuple(gr.skip() for _ in range(n))

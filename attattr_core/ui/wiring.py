@@ -21,6 +21,7 @@ _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
 # "multiple", since with "once" the page takes no run after a stop; buttons rest while their work lasts instead.
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
+_N_SHOWN = 5  # the card, the target, and three parts of the Labels panel
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
 
 
@@ -54,9 +55,15 @@ def wire(app: gr.Blocks, models: Models, page: Page) -> None:
     app.load(_describe_place, None, page.device, **_PRIVATE)
     page.model.change(
         partial(look_up, models),
-        [page.model, page.choice, page.names, page.target],
-        [page.status, page.choice, *_list_shown(page)],
+        [page.model, page.choice, page.names],
+        [page.status, page.choice, page.card],
         **_QUESTIONS,
+        **_PRIVATE,
+    ).then(
+        partial(_show, models),
+        [page.model, page.choice, page.names, page.target],
+        _list_shown(page),
+        queue=False,
         **_PRIVATE,
     )
     page.card.back(lambda choice: choice.text if choice else gr.skip(), page.choice, page.model, **_PRIVATE)
@@ -133,13 +140,8 @@ def _list_shown(page: Page) -> list[Any]:
 def _wake(models: Models, page: Page) -> dict[str, Any]:
     """The last step of everything: buttons work again, and the page says what is known now."""
 
-    def wake(model: str, choice: Choice | None, names: dict, target: str) -> tuple[Any, ...]:
-        buttons = gr.Button(interactive=True), gr.Button(interactive=True)
-        if choice is None:
-            return *buttons, *(gr.skip() for _ in _list_shown(page))
-        card, *shown = show_choice(models, choice, names, target)
-        is_chosen = choice.text == str(model or "").strip()  # else it was refused, which the card says already
-        return *buttons, card if is_chosen else gr.skip(), *shown
+    def wake(*values: Any) -> tuple[Any, ...]:
+        return gr.Button(interactive=True), gr.Button(interactive=True), *_show(models, *values)
 
     return {
         "fn": wake,
@@ -148,6 +150,12 @@ def _wake(models: Models, page: Page) -> dict[str, Any]:
         "queue": False,
         **_PRIVATE,
     }
+
+
+def _show(models: Models, model: str, choice: Choice | None, names: dict, target: str) -> tuple[Any, ...]:
+    if choice is None or choice.text != str(model or "").strip():  # refused, which the card says already
+        return tuple(gr.skip() for _ in range(_N_SHOWN))
+    return show_choice(models, choice, names, target)
 
 
 def _bind(handler: Callable[..., Any], models: Models) -> Callable[..., Any]:
