@@ -104,9 +104,13 @@ def wire_tree(models: Models, page: Any, tabs: gr.Tabs, tab: TreeTab) -> None:
         tab.means.measure(measure_many, inputs, [tab.means, page.status, tab.means_kept], **_MODEL_WORK, **_PRIVATE),
     ]
     shown = [page.session, tab.means_kept]
-    page.session.change(fill_tab, shown, filled, cancels=jobs, show_progress="hidden", api_visibility="private")
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+    page.session.change(fill_tab, shown, filled, **quiet)
     kept = [tab.curves_kept, tab.means_kept]
-    for trigger in (tab.curves.stop_measure, tab.means.stop_measure, page.run.click, page.stop.click):
+    triggers = [tab.curves.stop_measure, tab.means.stop_measure, page.stop.click]
+    # Whatever shows another result needs the model, or makes what is measured out of date.
+    triggers += [page.run.click, page.text.submit, page.pair.submit, page.opener.upload]
+    for trigger in (*triggers, page.examples.load_input_event.then):
         trigger(stop_measuring, kept, [tab.curves, tab.means, *kept], cancels=jobs, queue=False, **_PRIVATE)
     files = [page.download, page.status]
     tab.tree.export_tree(export_tree, page.session, files, **_PRIVATE)

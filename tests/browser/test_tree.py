@@ -265,12 +265,20 @@ def test_measuring_is_stopped_and_keeps_what_is_there(tree):
     expect(tree.get_by_test_id("means-progress")).to_contain_text(re.compile(r"stopped · \d+ of 100 examples"))
     expect(tree.get_by_test_id("means-source")).to_contain_text("measured now")
     expect(tree.get_by_test_id("means-measure")).to_be_enabled()
-    run(tree, "A woman sleeps.", "A woman runs.")  # the model is free again
-    tree.get_by_role("tab", name="Tree").click()
+    tree.locator("#pair textarea").fill("A woman runs.")
+    tree.locator("#run").click()  # the model is free again
     wait_for(tree, "runs")
     expect(tree.get_by_test_id("means-source")).to_contain_text("measured now")  # of the same checkpoint
     tree.get_by_test_id("curves-measure").click()
     tree.wait_for_function("document.querySelector('[data-kind=curves]').attattr.shown()?.status === 'done'")
+
+
+def test_a_run_ends_what_is_measured(tree):
+    tree.get_by_test_id("means-measure").click()
+    expect(tree.get_by_test_id("means-progress")).to_contain_text(re.compile(r"^[1-9] of 100 examples"), timeout=90_000)
+    tree.get_by_text("neutral", exact=True).first.click()
+    wait_for(tree, "brother")
+    expect(tree.get_by_test_id("means-progress")).to_contain_text("stopped")
 
 
 def test_another_checkpoint_is_named(tree):
