@@ -133,11 +133,11 @@ def load_described(description: Description, *, name: str = "", device: str | to
         UserError: When a file is missing or broken, or it is not a usable classifier.
         UnsupportedModelError: When its family cannot be attributed; no weights are read then.
     """
-    device = choose_device(device)
+    place = choose_device(device)
     parts = [part for part in (description, description.base) if part is not None]
     folders = [find_snapshot(part) for part in parts]
     model, tokenizer = load_parts(*folders, name=description.name)
-    model = model.to(device).requires_grad_(False)
+    model = model.to(place).requires_grad_(False)
     revision = "+".join(part.revision for part in parts) if description.revision else _read_revision(folders[::-1])
     return Checkpoint.from_model(model, tokenizer, name=name or description.name, revision=revision)
 

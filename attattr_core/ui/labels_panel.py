@@ -13,7 +13,7 @@ from attattr_core.ui.models import Choice, Models
 
 Names = dict[str, tuple[str, ...]]
 _PAGE = Path(__file__).parent / "static" / "page"
-_MAX_SHOWN = 40  # characters of a name in the panel's heading
+_MAX_SHOWN = 60  # characters of names in the panel's heading
 
 
 class LabelsPanel(NamedTuple):
@@ -114,7 +114,8 @@ def _relabel(choice: Choice, labels: tuple[str, ...], session: Any) -> tuple[Any
 
 
 def _title(labels: tuple[str, ...], is_own: bool = False) -> str:
-    shown = ", ".join(label[:_MAX_SHOWN] for label in labels[:4]) + (", …" if len(labels) > 4 else "")
+    named = ", ".join(labels)
+    shown = named if len(named) <= _MAX_SHOWN else f"{named[:_MAX_SHOWN]}…"
     return f"Labels{' (yours)' if is_own else ''}: {shown or 'not named'}"
 
 

@@ -56,8 +56,8 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 run = gr.Button("Run", variant="primary", size="md", elem_id="run")
                 stop = gr.Button("Stop", size="md", elem_id="stop")
                 opener = gr.UploadButton("Open result file", file_types=[".npz", ".json"], size="md", elem_id="open")
-        card = build_card(describe_choice(models, first))
         status = build_status()
+        card = build_card(describe_choice(models, first))
         with gr.Row(elem_classes="aa-folds"):
             with gr.Column(min_width=320):
                 labels = build_labels_panel(models, first)

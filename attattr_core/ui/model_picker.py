@@ -158,13 +158,15 @@ def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator
         return
     yield tell(f"Loading {choice.description.name} …")
     sentence = ""
-    for part in inspect_job(Job(choice.description, probes=probes)):
-        if isinstance(part, LabelReport):
+    try:
+        for part in inspect_job(Job(choice.description, probes=probes)):
+            if isinstance(part, Refusal):
+                raise UserError(part.sentence)
             models.note(choice, part)
             named = choice.description.name
             sentence = tell(f"The label names of {named} need a look: see Labels.") if part.is_suspect else ""
-        elif isinstance(part, Refusal):
-            sentence = warn(part.sentence)
+    except UserError as error:
+        sentence = warn(str(error))
     yield sentence
 
 

@@ -137,7 +137,9 @@ def _wake(models: Models, page: Page) -> dict[str, Any]:
         buttons = gr.Button(interactive=True), gr.Button(interactive=True)
         if choice is None:
             return *buttons, *(gr.skip() for _ in _list_shown(page))
-        return *buttons, *show_choice(models, choice, names, target)
+        card, *shown = show_choice(models, choice, names, target)
+        is_chosen = choice.text == str(model or "").strip()  # else it was refused, which the card says already
+        return *buttons, card if is_chosen else gr.skip(), *shown
 
     return {
         "fn": wake,

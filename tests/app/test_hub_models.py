@@ -157,6 +157,14 @@ def test_missing_names_are_pointed_out_and_proposed_with_evidence(unnamed):
     assert matches is True
 
 
+def test_weights_that_cannot_be_read_are_one_sentence(unnamed):
+    weights = unnamed / "model.safetensors"
+    weights.write_bytes(b"\xff" * 8 + weights.read_bytes()[8:])
+    _, status = prepare(Models(folders=True), unnamed)
+    assert status["kind"] == "error"
+    assert "unnamed" in status["text"]
+
+
 def test_names_belong_to_the_visitor_who_gave_them(unnamed):
     models = Models(folders=True)
     choice, _ = prepare(models, unnamed)
