@@ -69,7 +69,8 @@ def fill_tab(session: Session | None, means: Means | None = None) -> tuple[Any, 
         return gr.skip() if is_long else tree, *(gr.skip() for _ in range(5))
     shipped = find_shipped(result)
     curves = _load_first_curves() if session.run == "first" else None
-    if means is None or (means.model, means.revision) != (result.model, result.revision):
+    is_same = means is not None and (means.model, means.revision) == (result.model, result.revision)
+    if not is_same or (means.mode and means.mode not in means.modes):  # stopped before anything was measured
         means = None if shipped is None else shipped.means
     elif means.status == "measuring":
         means = replace(means, status="stopped")
@@ -104,9 +105,13 @@ def wire_tree(models: Models, page: Any, tabs: gr.Tabs, tab: TreeTab) -> None:
         tab.means.measure(measure_many, inputs, [tab.means, page.status, tab.means_kept], **_MODEL_WORK, **_PRIVATE),
     ]
     shown = [page.session, tab.means_kept]
-    page.session.change(fill_tab, shown, filled, cancels=jobs, show_progress="hidden", api_visibility="private")
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+    page.session.change(fill_tab, shown, filled, **quiet)
     kept = [tab.curves_kept, tab.means_kept]
-    for trigger in (tab.curves.stop_measure, tab.means.stop_measure, page.run.click, page.stop.click):
+    triggers = [tab.curves.stop_measure, tab.means.stop_measure, page.stop.click]
+    # Whatever shows another result needs the model, or makes what is measured out of date.
+    triggers += [page.run.click, page.text.submit, page.pair.submit, page.opener.upload, page.examples.dataset.click]
+    for trigger in triggers:
         trigger(stop_measuring, kept, [tab.curves, tab.means, *kept], cancels=jobs, queue=False, **_PRIVATE)
     files = [page.download, page.status]
     tab.tree.export_tree(export_tree, page.session, files, **_PRIVATE)

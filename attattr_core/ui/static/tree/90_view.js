@@ -39,15 +39,15 @@ function createView(root) {
     plainButton("tree-fit", "fit", "Show the whole tree", () => camera.fit()),
     plainButton("tree-reset", "1:1", "Zoom back to legible size", () => camera.reset()),
   );
-  const frame = make("div", { class: "aa-tree-frame" }, buttons, svg, track.node);
+  const frame = make("div", { class: "aa-tree-frame" }, svg, track.node);
   const legend = createLegend();
   const help = helpButton(
     "tree",
     "the tree",
     "Information flows upward: an edge of a layer runs from the token that sends to the token that receives, wide and " +
-      "dark by its attribution; thin vertical lines are what a token keeps of itself, up to the root that decides. " +
-      "Point at an edge for its heads, click it to open the strongest one; drag, pinch or Ctrl + wheel to move and " +
-      "zoom; with the keyboard: arrows walk the tree, Enter opens, + and − zoom, Shift + arrows move.",
+      "dark by its attribution, and thin vertical lines are what a token keeps of itself, up to the root that decides. " +
+      "Point at an edge for its heads and click it to open the strongest; drag, pinch or use Ctrl + wheel to move and " +
+      "zoom, or the keys: arrows walk the tree, Enter opens, + and − zoom, Shift + arrows move.",
   );
   const head = make("header", { class: "aa-panel-head" }, make("h3", { text: "attribution tree" }), help, legend.node);
   const panel = make(
@@ -55,7 +55,7 @@ function createView(root) {
     { class: "aa-panel", "aria-label": "Attribution tree" },
     head,
     controls.node,
-    make("div", { class: "aa-lines" }, mass.node, hoverLine),
+    make("div", { class: "aa-lines" }, make("div", { class: "aa-tree-row" }, mass.node, buttons), hoverLine),
     frame,
     table.node,
   );

@@ -265,12 +265,20 @@ def test_measuring_is_stopped_and_keeps_what_is_there(tree):
     expect(tree.get_by_test_id("means-progress")).to_contain_text(re.compile(r"stopped · \d+ of 100 examples"))
     expect(tree.get_by_test_id("means-source")).to_contain_text("measured now")
     expect(tree.get_by_test_id("means-measure")).to_be_enabled()
-    run(tree, "A woman sleeps.", "A woman runs.")  # the model is free again
-    tree.get_by_role("tab", name="Tree").click()
+    tree.locator("#pair textarea").fill("A woman runs.")
+    tree.locator("#run").click()  # the model is free again
     wait_for(tree, "runs")
     expect(tree.get_by_test_id("means-source")).to_contain_text("measured now")  # of the same checkpoint
     tree.get_by_test_id("curves-measure").click()
     tree.wait_for_function("document.querySelector('[data-kind=curves]').attattr.shown()?.status === 'done'")
+
+
+def test_a_run_ends_what_is_measured(tree):
+    tree.get_by_test_id("means-measure").click()
+    expect(tree.get_by_test_id("means-progress")).to_contain_text(re.compile(r"^[1-9] of 100 examples"), timeout=90_000)
+    tree.get_by_text("neutral", exact=True).first.click()
+    wait_for(tree, "brother")
+    expect(tree.get_by_test_id("means-progress")).to_contain_text("stopped")
 
 
 def test_another_checkpoint_is_named(tree):
@@ -303,3 +311,24 @@ def test_a_long_pair_is_readable(page, app_url, width, theme):
     assert page.locator(".aa-tree-a").count() > 20
     assert page.locator(".aa-tree-b").count() > 15
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_finger_reads_first_and_opens_with_a_second_tap(browser, app_url):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    touched = context.new_page()
+    touched.goto(f"{app_url}?__theme=light")
+    touched.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
+    open_tab(touched)
+    touched.get_by_test_id("tree-edge-0").scroll_into_view_if_needed()
+    touched.wait_for_timeout(500)
+    place = touched.evaluate(
+        """() => { const line = document.querySelector('[data-testid=tree-edge-0] .aa-tree-line');
+        const at = line.getPointAtLength(line.getTotalLength() / 2).matrixTransform(line.getScreenCTM());
+        return [at.x, at.y]; }"""
+    )
+    touched.touchscreen.tap(*place)
+    expect(touched.get_by_test_id("tree-hover")).to_contain_text("layer 6 ·")
+    expect(touched.get_by_role("tab", name="Tree")).to_have_attribute("aria-selected", "true")
+    touched.touchscreen.tap(*place)
+    expect(touched.get_by_role("tab", name="Heatmaps")).to_have_attribute("aria-selected", "true")
+    context.close()
