@@ -21,7 +21,8 @@ from attattr_core.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, count_classes
 from attattr_core.catalog import read_json
 from attattr_core.errors import UserError
 from attattr_core.families import check_config, find_family
-from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links, vet_tokenizer
+from attattr_core.tokenizer_vetting import vet_backend, vet_tokenizer
+from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
 
 _MAX_BUFFER_BYTES = 1 << 30
 _HEAD_ALLOWANCE = 1 << 24  # parameters of a head that a base need not have
@@ -81,6 +82,7 @@ def load_tokenizer(folder: Path, *, name: str, config: PretrainedConfig) -> PreT
         tokenizer.all_special_tokens
     ):
         raise UserError(f"{name!r} has no tokenizer: save the tokenizer beside the model.")
+    vet_backend(name, tokenizer)
     return tokenizer
 
 

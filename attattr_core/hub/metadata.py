@@ -16,9 +16,7 @@ from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
 from attattr_core.hub.sources import Source, find_repository, open_folder
-from attattr_core.vetting import HEAD, list_weights, vet_config
-
-_MAX_LABELS = 10_000
+from attattr_core.vetting import HEAD, MAX_LABELS, list_weights, vet_config
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
     if config.get("id2label") is not None:
         return check_labels(config["id2label"])
     n_labels = config.get("num_labels", 2)
-    if not isinstance(n_labels, int) or not 0 < n_labels <= _MAX_LABELS:
+    if not isinstance(n_labels, int) or not 0 < n_labels <= MAX_LABELS:
         raise UserError(f"config.json says that there are {str(n_labels)[:80]} labels: choose another model.")
     return tuple(f"LABEL_{index}" for index in range(n_labels))
 
