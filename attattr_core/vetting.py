@@ -94,7 +94,7 @@ def clean_config(config: dict[str, Any]) -> dict[str, Any]:
     return {
         key: clean_config(value) if isinstance(value, dict) and key not in ("id2label", "label2id") else value
         for key, value in config.items()
-        if key not in _IGNORED
+        if key not in _IGNORED and (key, value) != ("num_labels", None)
     }
 
 
