@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.errors import UserError
+from attattr_core.vetting import MAX_LABELS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -107,7 +108,10 @@ def count_classes(name: str, shapes: dict[str, tuple[int, ...]]) -> int:
     heads = [key for key in shapes if _HEAD.fullmatch(key) and "lora_" not in key and not re.search(r"\.\d+\.", key)]
     if not heads:
         raise UserError(f"The adapter {name!r} has no classification head: it was saved incompletely.")
-    return shapes[max(heads, key=len)][0]  # RoBERTa's classifier has two layers, the longer name is the last
+    shape = shapes[max(heads, key=len)]  # RoBERTa's classifier has two layers, the longer name is the last
+    if len(shape) != 2 or not (0 < shape[0] <= MAX_LABELS and shape[1] > 0):
+        raise UserError(f"The classification head of the adapter {name!r} has the shape {shape}: it is damaged.")
+    return shape[0]
 
 
 def merge_adapter(

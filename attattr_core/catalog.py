@@ -32,6 +32,8 @@ def check_labels(names: Any) -> tuple[str, ...]:
         UserError: When it does not name the classes 0, 1, 2 … each by a name of its own.
     """
     pairs = {str(index): name for index, name in names.items()} if isinstance(names, dict) else {}
+    # numbers are what training on a table of numbers leaves behind
+    pairs = {index: str(name) if type(name) is int else name for index, name in pairs.items()}
     indices = [str(index) for index in range(len(pairs))]
     labels = tuple(pairs.get(index) for index in indices)
     if not labels or not all(isinstance(name, str) for name in labels) or len(set(labels)) < len(labels):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,12 +39,13 @@ class Encoded:
 
 def find_max_length(checkpoint: Checkpoint) -> int:
     """Finds how many tokens are attributed at most: what the model takes, up to `MAX_TOKENS`, special ones included."""
-    config, limits = checkpoint.model.config, [checkpoint.tokenizer.model_max_length]
+    config, longest = checkpoint.model.config, checkpoint.tokenizer.model_max_length
+    limits = [longest] if isinstance(longest, int | float) and longest > 0 else []
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
     if positions and positions > 0:  # −1 says that there is no limit
         reserved = (config.pad_token_id or 0) + 1 if find_family(config.model_type).reserved_positions else 0
         limits.append(positions - reserved)
-    return min(*limits, MAX_TOKENS)
+    return int(min(*limits, MAX_TOKENS)) if limits else MAX_TOKENS
 
 
 def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> Encoded:
@@ -66,12 +68,11 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
     if not texts[0].strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
     max_length = find_max_length(checkpoint)
-    with _TOKENIZING:
-        whole = checkpoint.tokenizer(*texts, verbose=False)
-        n_tokens = len(whole["input_ids"])
-        kept = whole
-        if n_tokens > max_length:
-            kept = checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length)
+    kept, n_tokens = _tokenise(checkpoint, texts, max_length)
+    if not kept["input_ids"]:
+        raise UserError(f"The tokenizer of {checkpoint.name!r} makes no token of this text: choose another text.")
+    if len(kept["input_ids"]) > max_length:
+        raise UserError(f"The tokenizer of {checkpoint.name!r} cannot cut a text to {max_length} tokens: shorten it.")
     n_embeddings = checkpoint.model.get_input_embeddings().weight.shape[0]
     if max(kept["input_ids"]) >= n_embeddings:
         raise UserError(
@@ -130,6 +131,24 @@ def replace_words(checkpoint: Checkpoint, inputs: dict[str, Tensor], special: Te
 def _drop_surrogates(text: str) -> str:
     """Replaces halves of characters, which no tokenizer can read."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _tokenise(checkpoint: Checkpoint, texts: tuple[str, ...], max_length: int) -> tuple[Any, int]:
+    """Tokenises one example, and counts its tokens before the cut; a damaged tokenizer fails only when it is used."""
+    try:
+        with _TOKENIZING:
+            whole = checkpoint.tokenizer(*texts, verbose=False)
+            n_tokens = len(whole["input_ids"])
+            if n_tokens <= max_length:
+                return whole, n_tokens
+            return checkpoint.tokenizer(*texts, truncation="longest_first", max_length=max_length), n_tokens
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of the tokenizers library is not an Exception
+        raise UserError(
+            f"The tokenizer of {checkpoint.name!r} fails on this text ({type(error).__name__}): choose another text or "
+            "another model."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Build a classifier from a folder that is not trusted: vetted, in safetensors, with nothing but transformers' code."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,15 +22,18 @@ from attattr_core.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, count_classes
 from attattr_core.catalog import read_json
 from attattr_core.errors import UserError
 from attattr_core.families import check_config, find_family
-from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links, vet_tokenizer
+from attattr_core.tokenizer_vetting import vet_backend, vet_tokenizer
+from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
 
 _MAX_BUFFER_BYTES = 1 << 30
+#: Constants of a layer that older versions of transformers saved among the weights.
+_LEFTOVERS = re.compile(r".*\.(masked_bias|inv_freq|attn\.bias|attention\.bias)")
 _HEAD_ALLOWANCE = 1 << 24  # parameters of a head that a base need not have
 
 
 @contextmanager
-def explaining(name: str) -> Iterator[None]:
-    """Turns whatever untrusted files make the libraries raise into one sentence."""
+def explaining(name: str, done: str = "loaded") -> Iterator[None]:
+    """Turns whatever untrusted files make the libraries raise into one sentence: that it could not be ``done``."""
     try:
         yield
     except (UserError, MemoryError):
@@ -37,7 +41,7 @@ def explaining(name: str) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(" .:")
         readable = "".join(letter if letter.isprintable() else "?" for letter in reason)
-        raise UserError(f"{name[:80]!r} could not be loaded: {readable}.") from error
+        raise UserError(f"{name[:80]!r} could not be {done}: {readable}.") from error
 
 
 def load_parts(
@@ -81,6 +85,7 @@ def load_tokenizer(folder: Path, *, name: str, config: PretrainedConfig) -> PreT
         tokenizer.all_special_tokens
     ):
         raise UserError(f"{name!r} has no tokenizer: save the tokenizer beside the model.")
+    vet_backend(name, tokenizer)
     return tokenizer
 
 
@@ -119,15 +124,17 @@ def load_model(
         trust_remote_code=False,
         local_files_only=True,
         output_loading_info=True,
-        ignore_mismatched_sizes=bool(replaced),
+        ignore_mismatched_sizes=True,  # they are looked at below
     )
     mismatched = [entry[0] for entry in info["mismatched_keys"]]
     lost = [key for key in (*info["missing_keys"], *mismatched) if not set(key.split(".")) & set(replaced)]
     if lost:
-        raise UserError(f"{name!r} lacks weights ({', '.join(sorted(lost)[:3])}): it was saved incompletely.")
+        raise UserError(
+            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged."
+        )
     if is_attributed:
         layers = f"{model.base_model_prefix}.{find_family(model.config.model_type).layers.split('.*')[0]}."
-        if any(key.startswith(layers) for key in info["unexpected_keys"]):
+        if any(key.startswith(layers) and not _LEFTOVERS.fullmatch(key) for key in info["unexpected_keys"]):
             raise UserError(f"{name!r} has weights of layers that its config.json leaves out: it is damaged.")
     return model
 

@@ -10,6 +10,7 @@ from attattr_core.families import find_family
 
 INDEX_FILE = "model.safetensors.index.json"
 HEAD = "ForSequenceClassification"
+MAX_LABELS = 10_000
 #: What other heads are for, by the end of the architecture's name.
 _OTHER_HEADS = {
     "ForMaskedLM": "fills in masked words",
@@ -25,9 +26,8 @@ _OTHER_HEADS = {
 }
 #: The largest numbers that are let pass, by what the name has in it: far above any model, and so few modules that
 #: building one from them takes no long time.
-_MOST = {"size": 1 << 24, "group": 64, "network": 64, "layer": 512, "block": 512, "head": 4096}
-_MOST |= dict.fromkeys(("dim", "position", "n_embd", "d_model", "d_ff", "num_labels"), 1 << 24)
-_TOKENIZER_CLASS = re.compile(r"[A-Za-z0-9]*Token(izer|izers)[A-Za-z0-9]*|PythonBackend|SentencePieceBackend")
+_MOST = {"size": 1 << 24, "group": 16, "network": 8, "layer": 512, "block": 512, "head": 4096, "num_labels": MAX_LABELS}
+_MOST |= dict.fromkeys(("dim", "position", "n_embd", "d_model", "d_ff"), 1 << 24)
 
 #: Endings of the files that transformers reads.
 _READ = (".json", ".safetensors", ".txt", ".model", ".codes", ".jinja")
@@ -46,6 +46,7 @@ _IGNORED = {
     "name_or_path",
     "_commit_hash",
     "_output_attentions",
+    "chunk_size_feed_forward",
     "distributed_config",
     "dtype",
     "torch_dtype",
@@ -93,7 +94,7 @@ def clean_config(config: dict[str, Any]) -> dict[str, Any]:
     return {
         key: clean_config(value) if isinstance(value, dict) and key not in ("id2label", "label2id") else value
         for key, value in config.items()
-        if key not in _IGNORED
+        if key not in _IGNORED and (key, value) != ("num_labels", None)
     }
 
 
@@ -131,6 +132,8 @@ def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> Non
         limit = next((limit for part, limit in _MOST.items() if part in key), None)
         if limit is not None and isinstance(value, int | float) and abs(value) > limit:
             raise UserError(f"config.json of {name!r} says {key[:80]!r} is {str(value)[:30]}: no model is like that.")
+    if _count_repeated(config.get("attention_types")) > _MOST["layer"]:  # GPT-Neo spells them out in a list
+        raise UserError(f"config.json of {name!r} says 'attention_types' is for far too many layers: it is damaged.")
     # Every model holds its embeddings, and each number takes a byte at least.
     widths = ("embedding_size", "word_embed_proj_dim", "hidden_size", "d_model", "dim", "n_embd")
     width = next((config[key] for key in widths if isinstance(config.get(key), int)), 0)
@@ -142,50 +145,12 @@ def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> Non
         )
 
 
-def vet_tokenizer(name: str, folder: Path) -> None:
-    """Refuses a tokenizer's configuration that asks for code, for something else, or for files elsewhere.
-
-    Raises:
-        UserError: When it may not be loaded.
-    """
-    if not (folder / "tokenizer_config.json").is_file():
-        return
-    config = read_json(folder / "tokenizer_config.json")
-    wanted = config.get("tokenizer_class")
-    if wanted is not None and not (isinstance(wanted, str) and _TOKENIZER_CLASS.fullmatch(wanted)):
-        raise UserError(f"tokenizer_config.json of {name!r} asks for {str(wanted)[:80]!r}, which is no tokenizer.")
-    if config.get("auto_map") and not _is_known_tokenizer(wanted):
-        raise UserError(
-            f"The tokenizer of {name!r} needs code from its repository, which is never run here: choose a model whose "
-            "tokenizer is part of transformers."
-        )
-    for value in _list_files(config):
-        if _lies_outside(folder, value):
-            raise UserError(
-                f"tokenizer_config.json of {name!r} points outside of its folder ({value[:80]!r}): it is not loaded."
-            )
-
-
-def _is_known_tokenizer(wanted: str | None) -> bool:
-    import transformers
-
-    return wanted is not None and hasattr(transformers, wanted)
-
-
-def _list_files(config: dict[str, Any]) -> list[str]:
-    """Lists what a configuration gives as files; ``name_or_path`` and the like are notes that nothing opens."""
-    values = [value for key, value in config.items() if "file" in key or "init_inputs" in key]
-    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return [value for value in flat if isinstance(value, str)]
-
-
-def _lies_outside(folder: Path, value: str) -> bool:
-    """Whether a path leads out of a folder to something that is there; paths left from training elsewhere do not."""
+def _count_repeated(kinds: Any) -> float:
+    """Counts what ``[[["global", "local"], 6], …]`` stands for; infinitely many where it is nothing of the kind."""
     try:
-        path = (folder / value).resolve()
-        return ".." in Path(value).parts or (path.exists() and not path.is_relative_to(folder.resolve()))
-    except (OSError, ValueError):
-        return True
+        return sum(len(names) * abs(n) for names, n in kinds or ())
+    except (TypeError, ValueError):
+        return float("inf")
 
 
 def vet_links(name: str, folder: Path) -> None:

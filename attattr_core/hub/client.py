@@ -149,6 +149,8 @@ def explain(error: Exception, name: str, revision: str | None) -> Exception:
             return _explain_status(error, name)
         case OfflineModeIsEnabled():
             return HubUnavailableError("is not asked because HF_HUB_OFFLINE is set")
+        case UnicodeEncodeError():  # headers take ASCII only, and nothing else in them is from outside
+            return UserError("HF_TOKEN has letters that no token has: copy it anew, or unset it for public models.")
         case HTTPError() | OSError():
             return HubUnavailableError("cannot be reached")
     return UserError(f"The Hub's answer about {name!r} cannot be understood ({type(error).__name__}): try again later.")

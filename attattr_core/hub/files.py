@@ -9,6 +9,7 @@ from attattr_core.hub.cache import RemoteFile
 from attattr_core.vetting import INDEX_FILE
 
 _WEIGHTS = "model.safetensors"
+_MAX_SMALL_BYTES = 100_000_000  # the largest tokenizers take a third of it, and ten times their size once they are read
 _TOKENIZER = {
     "tokenizer.json",
     "tokenizer_config.json",
@@ -43,7 +44,7 @@ def select_files(name: str, files: Sequence[RemoteFile]) -> tuple[RemoteFile, ..
         What is needed, the small ones first.
 
     Raises:
-        UserError: When it has no whole weights in safetensors.
+        UserError: When it has no whole weights in safetensors, or an absurdly large tokenizer.
     """
     by_name = {file.name: file for file in files}
     if is_adapter(files):
@@ -55,6 +56,9 @@ def select_files(name: str, files: Sequence[RemoteFile]) -> tuple[RemoteFile, ..
     if not weights:
         raise _refuse_weights(name, files)
     small = [file for file in files if file.name in wanted]
+    for file in small:
+        if file.n_bytes > _MAX_SMALL_BYTES:
+            raise UserError(f"{file.name} of {name!r} has {file.n_bytes / 1e6:.0f} MB: no tokenizer is like that.")
     return (*sorted(small, key=lambda file: file.n_bytes), *weights)
 
 

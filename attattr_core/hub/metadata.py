@@ -16,9 +16,7 @@ from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
 from attattr_core.hub.sources import Source, find_repository, open_folder
-from attattr_core.vetting import HEAD, list_weights, vet_config
-
-_MAX_LABELS = 10_000
+from attattr_core.vetting import HEAD, MAX_LABELS, list_weights, vet_config
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,10 @@ def describe(
         _refuse_uncurated(reference)
     try:
         source = _find(reference, limits, deadline)
+        if limits.curated_only and reference.revision and is_sha(reference.revision):
+            main = _find(replace(reference, revision=None), limits, deadline)
+            if main.sha != source.sha:
+                _refuse_uncurated(replace(reference, revision=source.sha), is_main=False)
         if is_adapter(source.files):
             described = _describe_adapter(source, limits, deadline, is_attributed)
         else:
@@ -179,19 +181,21 @@ def _read_labels(config: dict[str, Any]) -> tuple[str, ...]:
     """Names as transformers would give them: two classes where a configuration says nothing."""
     if config.get("id2label") is not None:
         return check_labels(config["id2label"])
-    n_labels = config.get("num_labels", 2)
-    if not isinstance(n_labels, int) or not 0 < n_labels <= _MAX_LABELS:
+    n_labels = 2 if config.get("num_labels") is None else config["num_labels"]
+    if not isinstance(n_labels, int) or not 0 < n_labels <= MAX_LABELS:
         raise UserError(f"config.json says that there are {str(n_labels)[:80]} labels: choose another model.")
     return tuple(f"LABEL_{index}" for index in range(n_labels))
 
 
-def _refuse_uncurated(reference: Reference) -> None:
-    """Branches other than the main one may be anybody's proposals, so that no list can speak for them."""
+def _refuse_uncurated(reference: Reference, *, is_main: bool = True) -> None:
+    """What is not the main branch may be anybody's proposal, commits of pull requests too: no list speaks for it."""
     names = tuple(entry.id for entry in read_curated())
     is_listed = reference.kind == "hub" and reference.name in names
-    if not is_listed or not (reference.revision in (None, constants.DEFAULT_REVISION) or is_sha(reference.revision)):
+    is_main = is_main and (reference.revision in (None, constants.DEFAULT_REVISION) or is_sha(reference.revision))
+    if not (is_listed and is_main):
+        asked = "@".join(filter(None, (reference.name, reference.revision)))
         raise UserError(
-            f"{reference.name[:80]!r} is not among the models that may be used here: choose one of the {len(names)} "
+            f"{asked[:160]!r} is not among the models that may be used here: choose one of the {len(names)} "
             f"listed ones, such as {names[0]}, or an embedded one ({', '.join(EMBEDDED)})."
         )
 

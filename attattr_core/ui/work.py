@@ -1,7 +1,9 @@
 """The work that needs a model. On ZeroGPU another process does it: only what can be pickled goes in and comes out."""
 
+import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -106,22 +108,26 @@ def _count_bytes(job: Job) -> int:
 def attribute_job(job: Job) -> Iterator[Part]:
     """Attributes a job's texts; yields a `LabelReport` if one is wanted, then steps, or a `Refusal` at the end."""
     try:
-        with _use(job.description) as checkpoint:
+        with _use(job.description) as checkpoint, _explaining(job):
             if job.reports:
                 yield _report(checkpoint, job)
             yield from _attribute(_rename(checkpoint, job.names), job)
     except UserError as error:
         yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
 
 
 @on_gpu(_estimate_inspection)
 def inspect_job(job: Job) -> Iterator[Part]:
     """Loads a job's checkpoint; yields a `LabelReport`, or a `Refusal`."""
     try:
-        with _use(job.description) as checkpoint:
+        with _use(job.description) as checkpoint, _explaining(job):
             yield _report(checkpoint, job)
     except UserError as error:
         yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
 
 
 def is_loaded(description: Description) -> bool:
@@ -142,6 +148,27 @@ def describe_place() -> str:
     from attattr_core.devices import choose_device, describe_device
 
     return describe_device(choose_device())
+
+
+@contextmanager
+def _explaining(job: Job) -> Iterator[None]:
+    """A model of the Hub may load and then fail at every text; the visitor gets a sentence, the log the whole."""
+    from attattr_core.loading import explaining
+
+    with explaining(job.description.name, "run on this text"):
+        try:
+            yield
+        except (UserError, MemoryError):
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("A run of %s failed", job.description.name)
+            raise
+
+
+def _refuse_size(job: Job) -> Refusal:
+    return Refusal(
+        f"There is not enough memory for {job.description.name!r}: choose a smaller model or a shorter text."
+    )
 
 
 def _use(description: Description) -> Any:

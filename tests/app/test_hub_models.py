@@ -1,6 +1,7 @@
 """Checkpoints of a Hub through the real app and its Python client, and who may name what."""
 
 import json
+import shutil
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from hub.conftest import edit
+from safetensors.torch import load_file, save_file
 
 from attattr_core import UserError, load_checkpoint
 from attattr_core.hub import HubLimits
@@ -285,3 +287,17 @@ def test_other_heads_say_what_they_give(tmp_path, changes, kind, n):
     assert message["function"] == ("value" if kind == "regression" else "probability")
     assert len(message["probabilities"]) == n
     assert (status is None) == (kind == "regression"), "a value has no classes to be confused"
+
+
+def test_a_model_that_fails_at_every_text_is_a_sentence(tiny, tmp_path, caplog):
+    folder = tmp_path / "lame"
+    shutil.copytree(tiny, folder)
+    edit(folder / "config.json", type_vocab_size=1)
+    weights = load_file(folder / "model.safetensors")
+    key = "bert.embeddings.token_type_embeddings.weight"
+    save_file(weights | {key: weights[key][:1].clone()}, folder / "model.safetensors", metadata={"format": "pt"})
+    models = Models(folders=True)
+    for pair, sentence in (("", ""), ("B", "'lame' could not be run on this text: ")):
+        *_, (_, status, _) = run_attribution(models, str(folder), "A", pair, *FIXED)
+        assert (read(status) or {"text": ""})["text"].startswith(sentence)
+    assert "IndexError" in caplog.text

@@ -171,6 +171,18 @@ def test_an_adapter_without_a_head_is_refused(hub, tiny, adapter, refuse):
     refuse("org/adapter", "The adapter 'org/adapter' has no classification head")
 
 
+@pytest.mark.parametrize("shape", [(10**9, 0), (0, 64), (2,)])
+def test_a_head_without_numbers_is_refused(hub, tiny, adapter, refuse, shape):
+    folder = adapter()
+    path = folder / "adapter_model.safetensors"
+    weights = load_file(path)
+    (key,) = (key for key in weights if key.endswith("classifier.weight"))
+    write_weights(path, weights | {key: torch.zeros(shape)})
+    hub.add("org/tiny", tiny)
+    hub.add("org/adapter", folder)
+    refuse("org/adapter", "The classification head of the adapter 'org/adapter' has the shape .*: it is damaged")
+
+
 def test_an_adapter_for_another_family_is_refused(hub, tiny, adapter, refuse):
     folder = adapter()
     shutil.copy(tiny / "config.json", folder / "config.json")

@@ -10,7 +10,8 @@ from hub.editing import edit, write_weights
 from safetensors.torch import load_file
 from unit.random_models import build_tokenizer
 
-from attattr_core import load_checkpoint
+from attattr_core import UserError, load_checkpoint
+from attattr_core.encoding import encode, find_max_length
 
 TEXT = "the film is not good"
 
@@ -30,6 +31,7 @@ def compute_logits(checkpoint) -> torch.Tensor:
         {"auto_map": {"AutoModelForSequenceClassification": "modeling_custom.Evil", "AutoConfig": "evil/repo--x.Y"}},
         {"torch_dtype": "float16", "dtype": "bfloat16"},
         {"return_dict": False, "output_attentions": True, "output_hidden_states": True, "torchscript": True},
+        {"chunk_size_feed_forward": 4},
         {"trust_remote_code": True, "custom_pipelines": {"evil": {"impl": "modeling_custom.Evil"}}},
     ],
 )
@@ -57,6 +59,9 @@ def test_what_only_the_program_decides_is_ignored(hub, tiny, copy, changes):
         ({"tokenizer_file": "../../../../../../../etc/passwd"}, "points outside of its folder"),
         ({"fast_tokenizer_files": ["tokenizer.1.0.json", "../../evil.json"]}, "points outside of its folder"),
         ({"init_inputs": ["/etc/passwd"]}, "points outside of its folder"),
+        ({"vocab": "/etc/passwd", "tokenizer_class": "BertTokenizer"}, "names a file as vocab"),
+        ({"merges": "merges.txt", "tokenizer_class": "RobertaTokenizer"}, "names a file as merges"),
+        ({"model_input_names": ["labels"]}, "makes no input_ids"),
     ],
 )
 def test_hostile_tokenizers_are_refused(hub, copy, refuse, changes, sentence):
@@ -65,6 +70,69 @@ def test_hostile_tokenizers_are_refused(hub, copy, refuse, changes, sentence):
     hub.add("org/asks", folder)
     refuse("org/asks", sentence)
     refuse(folder, sentence.replace("org/asks", "copy"))
+
+
+@pytest.mark.parametrize("with_config", [True, False])
+@pytest.mark.parametrize("key", ["vocab", "vocab_file", "tokenizer_file"])
+def test_the_map_of_special_tokens_names_no_files_either(hub, copy, refuse, home, with_config, key):
+    (home / "secret.txt").write_text("[UNK]\n[PAD]\nsecret")
+    folder = copy(without=() if with_config else ("tokenizer_config.json",))
+    (folder / "special_tokens_map.json").write_text(json.dumps({key: "secret.txt", "unk_token": "[UNK]"}))
+    hub.add("org/asks", folder)
+    refuse("org/asks", "special_tokens_map.json of 'org/asks' (names a file|points outside)")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "normalizer": {
+                "type": "Sequence",
+                "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}] * 3,
+            }
+        },
+        {
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 100,
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                "special_tokens": {},
+            }
+        },
+    ],
+)
+def test_a_tokenizer_that_makes_endless_texts_is_refused(hub, copy, refuse, changes):
+    folder = copy()
+    edit(folder / "tokenizer.json", **changes)
+    hub.add("org/asks", folder)
+    refuse("org/asks", "The tokenizer of 'org/asks' makes endless texts of short ones")
+
+
+@pytest.mark.parametrize("length", [-5, "512"])
+def test_a_length_that_is_none_is_ignored(hub, copy, length):
+    folder = copy()
+    edit(folder / "tokenizer_config.json", model_max_length=length)
+    hub.add("org/asks", folder)
+    assert find_max_length(load_checkpoint("org/asks", device="cpu")) == 512
+
+
+def test_a_tokenizer_that_fails_on_a_text_is_a_sentence(hub, copy):
+    folder = copy()
+    slow = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    edit(folder / "tokenizer.json", pre_tokenizer=slow)
+    hub.add("org/slow", folder)
+    checkpoint = load_checkpoint("org/slow", device="cpu")
+    with pytest.raises(UserError, match="The tokenizer of 'org/slow' fails on this text"):
+        encode(checkpoint, "a" * 40 + "!")
+
+
+def test_a_tokenizer_that_makes_nothing_of_a_text_is_a_sentence(hub, copy):
+    folder = copy()
+    nothing = {"type": "Replace", "pattern": {"Regex": ".*"}, "content": ""}
+    edit(folder / "tokenizer.json", normalizer=nothing, post_processor=None)
+    hub.add("org/mute", folder)
+    with pytest.raises(UserError, match="makes no token of this text"):
+        encode(load_checkpoint("org/mute", device="cpu"), TEXT)
 
 
 def test_paths_left_from_training_elsewhere_are_harmless(hub, copy):
@@ -136,6 +204,9 @@ def test_a_snapshot_in_the_cache_is_a_folder_like_others(hub, tiny, home):
         {"intermediate_size": 10**7},
         {"max_position_embeddings": 10**7},
         {"type_vocab_size": 10**7},
+        {"num_labels": 1 << 24},
+        {"num_labels": 1 << 24, "id2label": None, "label2id": None},
+        {"model_type": "gpt_neo", "attention_types": [[["global", "local"], 10**9]]},
         {"id2label": {str(i): f"class {i}" for i in range(30_000)}, "label2id": None, "hidden_size": 64},
     ],
 )
@@ -144,7 +215,7 @@ def test_sizes_that_the_weights_do_not_have_take_no_memory(hub, copy, refuse, ch
 
     hub.add("org/absurd", copy(**changes))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refuse("org/absurd", "config.json of 'org/absurd' asks|could not be loaded|makes no sense")
+    refuse("org/absurd", "config.json of 'org/absurd' (asks|says)|could not be loaded|makes no sense")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "KiB"
 
 

@@ -241,9 +241,31 @@ def test_only_curated_models(hub, tiny, refuse, monkeypatch):
     refuse("org/tiny", f"'org/tiny' {sentence}", limits=limits)
     refuse(tiny, sentence, limits=limits)
     hub.add("org/listed", tiny)
-    refuse("org/listed@refs/pr/1", f"'org/listed' {sentence}", limits=limits)
+    refuse("org/listed@refs/pr/1", f"'org/listed@refs/pr/1' {sentence}", limits=limits)
     assert describe(parse_reference("org/listed"), limits=limits).labels == ("no", "yes")
     assert describe(parse_reference("sst2"), limits=limits).labels == ("negative", "positive")
+
+
+def test_a_tokenizer_larger_than_any_is_refused(hub, tiny, refuse, monkeypatch):
+    hub.add("org/tiny", tiny)
+    monkeypatch.setattr("attattr_core.hub.files._MAX_SMALL_BYTES", 1000)
+    refuse("org/tiny", "tokenizer.json of 'org/tiny' has 0 MB: no tokenizer is like that")
+
+
+def test_a_token_that_cannot_be_sent(hub, tiny, refuse, monkeypatch):
+    hub.add("org/tiny", tiny)
+    monkeypatch.setenv("HF_TOKEN", "hf_ümlaut")
+    assert "mlaut" not in refuse("org/tiny", "HF_TOKEN has letters that no token has: copy it anew")
+
+
+def test_a_commit_of_a_proposal_is_not_curated(hub, tiny, copy, refuse, monkeypatch):
+    listed = replace(read_curated()[0], id="org/listed")
+    monkeypatch.setattr("attattr_core.hub.metadata.read_curated", lambda: (listed,))
+    limits = HubLimits(curated_only=True)
+    hub.add("org/listed", tiny)
+    model = hub.add("org/listed", copy(id2label={"0": "evil", "1": "worse"}), ref="refs/pr/1")
+    refuse(f"org/listed@{model.refs['refs/pr/1']}", "'org/listed@.*' is not among the models", limits=limits)
+    assert describe(parse_reference(f"org/listed@{model.refs['main']}"), limits=limits).labels == ("no", "yes")
 
 
 def test_a_cache_that_cannot_be_written(hub, tiny, refuse, home, monkeypatch):

@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import torch
-from random_models import build_tokenizer
+from random_models import build_model, build_tokenizer
 from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceTrainer
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from attattr_core import Checkpoint, UnsupportedModelError, UserError, load_checkpoint
 from attattr_core.catalog import EMBEDDED_FOLDER, read_labels
+from attattr_core.encoding import encode
 
 
 @pytest.fixture
@@ -82,6 +85,60 @@ def test_a_missing_tokenizer_is_refused(folder):
 def test_a_config_that_lies_is_refused(folder, changes, sentence):
     edit(folder / "config.json", **changes)
     refuse(folder, sentence)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        weights | {"classifier.weight": weights["classifier.weight"][:, :5].clone()}, folder / "model.safetensors"
+    )
+    refuse(folder, "lacks weights that fit its config.json .classifier.weight.")
+
+
+def test_names_that_are_numbers_are_read_as_texts(folder):
+    edit(folder / "config.json", id2label={"0": 0, "1": 1}, label2id={"0": 0, "1": 1})
+    assert load_checkpoint(folder, device="cpu").labels == ("0", "1")
+
+
+def test_no_number_of_labels_means_two(folder):
+    edit(folder / "config.json", id2label=None, label2id=None)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_labels": None}))
+    assert load_checkpoint(folder, device="cpu").labels == ("LABEL_0", "LABEL_1")
+
+
+@pytest.mark.parametrize("key", ["masked_bias", "bias"])
+def test_constants_that_older_versions_saved_are_no_lost_layers(tmp_path, key):
+    build_model("gpt_neo").save_pretrained(tmp_path)
+    build_tokenizer(token_types=False).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors") | {f"transformer.h.0.attn.attention.{key}": torch.zeros(1)}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert load_checkpoint(tmp_path, device="cpu").model.config.model_type == "gpt_neo"
+
+
+def test_a_tokenizer_in_sentence_pieces_alone_is_converted(tmp_path):
+    content = BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(["the film is not good", "two men play music in the park"] * 20),
+        model_writer=content,
+        vocab_size=40,
+        hard_vocab_limit=False,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        pad_piece="[PAD]",
+        bos_piece="[CLS]",
+        eos_piece="[SEP]",
+        unk_piece="[UNK]",
+        minloglevel=2,
+    )
+    build_model("deberta-v2").save_pretrained(tmp_path)
+    (tmp_path / "spm.model").write_bytes(content.getvalue())
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}')
+    encoded = encode(load_checkpoint(tmp_path, device="cpu"), "the film", "two men")
+    assert (encoded.tokens[0], encoded.tokens.count("[SEP]")) == ("[CLS]", 2)
+    assert encoded.word_labels == ("the", "film", "two", "men")
 
 
 def test_an_unsupported_family_is_refused_before_weights_are_read(folder):
