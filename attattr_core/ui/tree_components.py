@@ -32,7 +32,7 @@ def _build(value: str, folder: str, template: str, name: str) -> gr.HTML:
         value,
         html_template=template,
         css_template=read_style("base.css", "tree/tree.css", "curves/curves.css"),
-        js_on_load="\n".join([*shared, read_script(STATIC / folder)]),
+        js_on_load="\n".join([*shared, read_script(STATIC / "shared"), read_script(STATIC / folder)]),
         apply_default_css=False,
         elem_id=name,
     )

@@ -1,19 +1,5 @@
 // What all charts have: a title with its "?", buttons, a picture whose points can be read, and a table behind it.
 
-function exportMenu(name, formats, start) {
-  const menu = make("div", { class: "aa-popover aa-menu", "data-testid": name + "-export-menu" });
-  for (const [format, text] of formats) {
-    const choose = () => {
-      menu.hidePopover();
-      start(format);
-    };
-    menu.append(make("button", { type: "button", text, "data-testid": name + "-export-" + format, onclick: choose }));
-  }
-  const button = make("button", { type: "button", class: "aa-button", text: "Export ▾", "data-testid": name + "-export" });
-  attachPopover(button, menu);
-  return make("span", { class: "aa-export" }, button, menu);
-}
-
 const FORMATS = [
   ["svg", "SVG picture"],
   ["png", "PNG picture"],

@@ -1,18 +1,5 @@
 // The picture, built node by node; text from users is only ever set as text.
 
-function draw(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined) continue;
-    if (name === "text") node.textContent = value;
-    else node.setAttribute(name, value);
-  }
-  node.append(...children.filter(Boolean));
-  return node;
-}
-
-const round = (value) => Math.round(value * 100) / 100;
-
 /** From the sender as it enters the layer up to the receiver as it leaves it. */
 function edgePath(place, edge) {
   const [x0, y0] = [place.x(edge.sender), place.y(edge.layer)];
