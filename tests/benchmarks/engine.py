@@ -1,12 +1,12 @@
 """Benchmark of the engine against the authors' procedure, captum and the arithmetic itself.
 
     pip install -r tests/benchmarks/requirements.txt
-    python -m tests.benchmarks.engine [--size base|embedded] [--lengths 24,128] [--json FILE] [--quick]
+    python -m tests.benchmarks.engine [--size base|steep|embedded] [--lengths 24,128] [--json FILE] [--quick]
 
 All contestants run in one process on the same model and example, float32, on the CPU with all of torch's threads. They
 take turns layer by layer, so that what else the machine does meets all of them; a ratio is the time of all layers of
 one over that of the other in the same round, and the median over rounds is printed. At equal nodes their results are
-compared entry by entry; where they differ there is no table. A default run takes some ten minutes on two quiet cores,
+compared entry by entry; where they differ there is no table. A default run takes some half an hour on two quiet cores,
 ``--quick`` seconds. On a busy machine ``--threads 1`` gives steadier ratios: threads wait for the one that was held up.
 
 Equal nodes: 20 left nodes, the authors' own as one batch. To tolerance: the engine's default (adaptive Gauss–Legendre,
@@ -72,7 +72,7 @@ class Case:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the benchmark and prints its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.engine", description=__doc__.split("\n")[0])
-    parser.add_argument("--size", choices=SIZES, help="one model only (default: both)")
+    parser.add_argument("--size", choices=SIZES, help="one model only (default: all)")
     parser.add_argument("--lengths", default="24,128", help="numbers of tokens, separated by commas")
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
