@@ -10,7 +10,8 @@ compared entry by entry; where they differ there is no table. A default run take
 ``--quick`` seconds. On a busy machine ``--threads 1`` gives steadier ratios: threads wait for the one that was held up.
 
 Equal nodes: 20 left nodes, the authors' own as one batch. To tolerance: the engine's default (adaptive Gauss–Legendre,
-1 %) against the authors' 64 left nodes, 16 at a time, and captum's default (50 Gauss–Legendre nodes; 3 layers only).
+1 %) against the authors' 64 left nodes, 16 at a time, and, on 3 layers only, the same with a full forward pass for
+every node and captum's default (50 Gauss–Legendre nodes).
 A "miss" is |convergence delta| as a share of |F(A) − F(A′)|. Share of the floor: see `tests.benchmarks.floor`.
 """
 
