@@ -8,8 +8,7 @@ import pytest
 from hub.editing import edit
 from hub.server import HubServer
 from huggingface_hub import constants
-from transformers import BertConfig, BertForSequenceClassification
-from unit.random_models import build_tokenizer
+from unit.random_models import save_tiny_classifier
 
 from attattr_core import UserError, load_checkpoint
 
@@ -18,19 +17,7 @@ from attattr_core import UserError, load_checkpoint
 def tiny(tmp_path_factory) -> Path:
     """A fine-tuned classifier of two layers, with files beside it that no model needs."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    tokenizer = build_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=512,
-        max_position_embeddings=512,
-        id2label={0: "no", 1: "yes"},
-        label2id={"no": 0, "yes": 1},
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tiny_classifier(folder, hidden=64, inner=512, n_positions=512)
     (folder / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
     (folder / "tf_model.h5").write_bytes(b"another framework")
     (folder / "modeling_custom.py").write_text("raise SystemExit('code from the repository was run')")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_models import build_model, build_tokenizer
+from random_models import build_model, build_tokenizer, save_tiny_classifier
 from safetensors.torch import load_file, save_file
 from sentencepiece import SentencePieceTrainer
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
@@ -20,20 +20,7 @@ from attattr_core.encoding import encode
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A tiny fine-tuned classifier on disk."""
-    tokenizer = build_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        id2label={0: "no", 1: "yes"},
-        label2id={"no": 0, "yes": 1},
-    )
-    model = BertForSequenceClassification(config)
-    model.save_pretrained(tmp_path / "tiny")
-    tokenizer.save_pretrained(tmp_path / "tiny")
+    save_tiny_classifier(tmp_path / "tiny", hidden=16, inner=32, n_positions=64)
     return tmp_path / "tiny"
 
 

@@ -115,3 +115,20 @@ function whenIdle(task) {
   if (window.requestIdleCallback) window.requestIdleCallback(task, { timeout: 2000 });
   else setTimeout(task, 100);
 }
+
+/** A message that cannot be shown; its text is a sentence for the reader. */
+class PayloadError extends Error {}
+
+/** Parses a message of Python, whose version this page has to know. */
+function parseVersioned(text) {
+  let message;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    throw new PayloadError("it is not valid JSON");
+  }
+  if (message === null || typeof message !== "object") throw new PayloadError("it is not an object");
+  if (message.version !== 1)
+    throw new PayloadError("its version " + message.version + " is unknown to this page; reload it");
+  return message;
+}

@@ -1,8 +1,5 @@
 // From the JSON string that Python sends to arrays: base64 → zlib → int16 → float32.
 
-/** A message that cannot be shown; its text is a sentence for the reader. */
-class PayloadError extends Error {}
-
 function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const raw = atob(text);
@@ -40,15 +37,7 @@ const PER_TOKEN = ["sentences", "words"];
 
 /** Parses a message and checks what the drawing relies on. */
 function parseMessage(text) {
-  let message;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    throw new PayloadError("it is not valid JSON");
-  }
-  if (message === null || typeof message !== "object") throw new PayloadError("it is not an object");
-  if (message.version !== 1)
-    throw new PayloadError("its version " + message.version + " is unknown to this page; reload it");
+  const message = parseVersioned(text);
   const { n_layers: nLayers, n_heads: nHeads, tokens, labels, probabilities } = message;
   if (!(nLayers > 0) || !(nHeads > 0)) throw new PayloadError("it names no layers or heads");
   if (!Array.isArray(tokens) || tokens.length === 0) throw new PayloadError("it holds no tokens");

@@ -1,18 +1,7 @@
 // From the message of Python to the tree that is shown: the beginning of a list of edges, without the weak ones.
 
-/** A message that cannot be shown; its text is a sentence for the reader. */
-class PayloadError extends Error {}
-
 function parseMessage(text) {
-  let message;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    throw new PayloadError("it is not valid JSON");
-  }
-  if (message === null || typeof message !== "object") throw new PayloadError("it is not an object");
-  if (message.version !== 1)
-    throw new PayloadError("its version " + message.version + " is unknown to this page; reload it");
+  const message = parseVersioned(text);
   if (!message.views?.words?.tokens?.length || !message.views?.pieces?.tokens?.length)
     throw new PayloadError("it holds no tokens");
   return message;
