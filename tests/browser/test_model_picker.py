@@ -26,8 +26,13 @@ def name_labels(page, text, before):
     """Replaces the names in the field, once it holds those of the checkpoint."""
     if not page.locator("#label-names textarea").is_visible():
         page.locator("#labels > button").click()
-    expect(page.locator("#label-names textarea")).to_have_value(before)
-    page.locator("#label-names textarea").fill(text)
+    field = page.locator("#label-names textarea")
+    expect(field).to_have_value(before)
+    for _ in range(20):  # within some 20 ms of building a field, faster than any hand, Gradio sets its value once more
+        field.fill(text)
+        page.wait_for_timeout(200)
+        if field.input_value() == text:
+            break
     page.locator("#use-names").click()
 
 
