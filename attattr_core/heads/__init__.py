@@ -1,0 +1,1 @@
+"""Which heads matter: importance over a data set, pruning by it, and smaller models."""

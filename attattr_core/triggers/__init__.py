@@ -1,0 +1,1 @@
+"""Adversarial triggers: patterns mined from attributions, inserted into other texts, against controls."""
