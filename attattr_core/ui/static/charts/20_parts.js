@@ -94,7 +94,7 @@ function createPicture(name, read) {
 
 function createTable() {
   const summary = make("summary", { text: "The numbers as a table" });
-  const box = make("div", { class: "aa-tree-table" });
+  const box = make("div", { class: "aa-table" });
   const node = make("details", {}, summary, box);
   return {
     node,
@@ -110,12 +110,4 @@ function createTable() {
 function panelOf(name, title, help, ...children) {
   const head = make("header", { class: "aa-panel-head" }, make("h3", { text: title }), helpButton(name, "this chart", help));
   return { head, node: make("section", { class: "aa-panel", "aria-label": title }, head, ...children) };
-}
-
-/** The record of the tree view: its message, and what its sliders say. */
-const treeRecord = () => window.__attattr?.tree;
-
-function treeOptions() {
-  const { mode, words, threshold, tau, edges } = treeRecord().state;
-  return { mode, words, threshold, tau, n_edges: edges[mode] };
 }
