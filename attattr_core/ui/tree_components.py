@@ -4,7 +4,7 @@ import gradio as gr
 
 from attattr_core.ui.view_component import small_view
 
-_STYLES = ("charts/charts.css", "tree/tree.css", "curves/curves.css")
+_STYLES = ("tree/tree.css", "curves/curves.css")
 
 
 def tree_view(value: str = "") -> gr.HTML:
@@ -14,7 +14,7 @@ def tree_view(value: str = "") -> gr.HTML:
         The component; it triggers ``export_tree`` with ``format``, ``run`` and ``view``, and ``show_heatmaps``.
     """
     template = '<div class="aa-root aa-tree" data-testid="tree"></div>'
-    return small_view("tree", template, value, folders=("tree",), styles=_STYLES)
+    return small_view("tree", template, value, scripts=("tree",), styles=_STYLES)
 
 
 def chart(kind: str, value: str = "") -> gr.HTML:
@@ -24,4 +24,4 @@ def chart(kind: str, value: str = "") -> gr.HTML:
         The component; it triggers ``measure``, ``stop_measure``, and ``export_curves`` with ``format``.
     """
     template = f'<div class="aa-root aa-chart" data-kind="{kind}" data-testid="{kind}"></div>'
-    return small_view(kind, template, value, folders=("charts", "curves"), styles=_STYLES)
+    return small_view(kind, template, value, scripts=("curves",), styles=_STYLES)

@@ -41,32 +41,33 @@ def heatmap_view(value: str = "") -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        css_template=read_style("base.css", "grid.css", "heatmaps.css"),
+        css_template=read_style("base.css", "heatmaps.css"),
         js_on_load=read_script(),
         apply_default_css=False,
         elem_id="heatmaps",
     )
 
 
-def small_view(name: str, template: str, value: str = "", *, folders: tuple[str, ...], styles: tuple[str, ...]) -> gr.HTML:
-    """Builds another view of the page from folders of scripts.
+def small_view(name: str, template: str, value: str = "", *, scripts: tuple[str, ...], styles: tuple[str, ...]) -> gr.HTML:
+    """Builds another view of the page.
 
     Args:
         name: Its element's id.
         template: Constant markup.
         value: Its first message, a JSON string, or "".
-        folders: Folders of scripts, joined in this order after what every view has.
+        scripts: Scripts, or folders of them, joined in this order after what every view has.
         styles: Style sheets beside ``base.css``.
 
     Returns:
         The component; like `heatmap_view`, it takes messages as its value and shows texts as text only.
     """
-    dom = [(STATIC / file).read_text(encoding="utf-8") for file in _DOM]
+    paths = [STATIC / script for script in (*_DOM, "shared", *scripts)]
+    sources = [read_script(path) if path.is_dir() else path.read_text(encoding="utf-8") for path in paths]
     return gr.HTML(
         value,
         html_template=template,
         css_template=read_style("base.css", *styles),
-        js_on_load="\n".join([*dom, *(read_script(STATIC / folder) for folder in ("shared", *folders))]),
+        js_on_load="\n".join(sources),
         apply_default_css=False,
         elem_id=name,
     )

@@ -30,7 +30,7 @@ function createTable(open) {
   const body = make("tbody");
   const titles = ["layer", "receiver ← sender", "attribution", "share", "heads that carry it most", ""];
   const head = make("thead", {}, make("tr", {}, ...titles.map((text) => make("th", { scope: "col", text }))));
-  const scroll = make("div", { class: "aa-table" }, make("table", {}, head, body));
+  const scroll = make("div", { class: "aa-tree-table" }, make("table", {}, head, body));
   const node = make("details", { "data-testid": "tree-table" }, summary, scroll);
 
   function row(message, tree, edge) {

@@ -23,12 +23,12 @@ function createAxes(width, [x0, x1], [y0, y1], titles, options = {}) {
   const x = (value) => box.left + ((value - x0) / (x1 - x0 || 1)) * (box.right - box.left);
   const y = (value) => box.bottom - ((value - y0) / (y1 - y0 || 1)) * (box.bottom - box.top);
   const parts = [];
-  const horizontal = ticksOf(x0, x1, Math.max(3, (box.right - box.left) / 55), !options.broken);
+  const horizontal = ticksOf(Math.min(x0, x1), Math.max(x0, x1), Math.max(3, (box.right - box.left) / 55), !options.broken);
   for (const tick of horizontal.ticks)
     parts.push(draw("text", { class: "aa-axis", x: round(x(tick)), y: box.bottom + 14, "text-anchor": "middle", text: tickText(tick, horizontal.digits) }));
   const vertical = options.rows
     ? { ticks: options.rows, digits: 0 }
-    : ticksOf(y0, y1, 5);
+    : ticksOf(Math.min(y0, y1), Math.max(y0, y1), 5);
   for (const tick of vertical.ticks) {
     if (!options.rows) parts.push(draw("line", { class: "aa-gridline", x1: box.left, x2: box.right, y1: round(y(tick)), y2: round(y(tick)) }));
     const text = tickText(tick, vertical.digits);
@@ -61,3 +61,11 @@ function legendItem(name, text, number) {
     number === null ? null : make("span", { class: "aa-number aa-quiet", text: number }),
   );
 }
+
+const ORDERS = [
+  ["tree", "tree"],
+  ["attention", "raw attention"],
+  ["random", "random"],
+];
+
+const meanOf = (rows) => rows[0].map((_, k) => rows.reduce((sum, row) => sum + row[k], 0) / rows.length);
