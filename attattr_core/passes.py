@@ -1,4 +1,4 @@
-"""What a model's instruments do in a pass: record it, replay it from one layer, prune it or mask it; `replay` starts them.
+"""What a model's instruments do in a pass: record it, replay, prune or mask it; `attattr_core.replay` starts them.
 
 The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
 registered with transformers' attention interface, and, for families that do not use it, an `Interception`.

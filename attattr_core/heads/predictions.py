@@ -1,0 +1,92 @@
+"""What a classifier predicts without some of its heads, and what the right predictions are."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attattr_core.checkpoints import Checkpoint
+from attattr_core.datasets import ExampleSet
+from attattr_core.encoding import Encoded, collate
+from attattr_core.engine import _bucket, _find_kind
+from attattr_core.errors import UserError
+from attattr_core.heads.results import METRICS
+from attattr_core.outputs import find_output_kind
+from attattr_core.replay import instrumented, run_pruned
+
+
+def list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[int]]:
+    """Lists which examples run together, short and long ones in turn: the first curves are no sample of short ones."""
+    n_maps = checkpoint.model.config.num_attention_heads
+    buckets = list(_bucket([_find_kind(checkpoint, example) for example in encoded], n_maps))
+    return [buckets[index] for index in np.random.default_rng(0).permutation(len(buckets))]
+
+
+def predict_pruned(checkpoint: Checkpoint, encoded: list[Encoded], masks: np.ndarray) -> Iterator[np.ndarray]:
+    """Predicts a batch without some heads.
+
+    Args:
+        checkpoint: The classifier.
+        encoded: B examples that may run together.
+        masks: True keeps a head, (M, L, H); all different. Each shares the lowest layers of the one before.
+
+    Yields:
+        For each mask the predicted classes, or the values of a regression, (B,).
+    """
+    model, kind = checkpoint.model, find_output_kind(checkpoint.model.config)
+    inputs = collate(checkpoint, encoded)
+    outputs: list = []
+    with instrumented(model):
+        for index, mask in enumerate(masks):
+            n_shared = int((mask != masks[index - 1]).any(axis=1).argmax()) if index else 0
+            done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
+            outputs = done.outputs
+            yield _find_values(done.logits, kind).cpu().numpy()
+
+
+def _find_values(logits: Tensor, kind: str) -> Tensor:
+    """The predicted class of each example, or its value."""
+    if kind == "regression":
+        return logits[:, 0].float()
+    return (logits[:, 0] > 0).float() if kind == "sigmoid" else logits.argmax(-1).float()
+
+
+def choose_metric(checkpoint: Checkpoint, metric: str | None) -> str:
+    """Chooses the metric that a checkpoint's task wants, or checks the one given.
+
+    Raises:
+        UserError: For an unknown metric, or one that does not fit what the model predicts.
+    """
+    config = checkpoint.model.config
+    is_regression = find_output_kind(config) == "regression"
+    if metric is None:
+        is_cola = str(getattr(config, "finetuning_task", "")).lower() == "cola"
+        return "pearson" if is_regression else "matthews" if is_cola else "accuracy"
+    if metric not in METRICS:
+        raise UserError(f"Unknown metric {str(metric)[:80]!r}: choose one of {', '.join(METRICS)}.")
+    if is_regression != (metric == "pearson"):
+        classes = "classes: choose 'accuracy' or 'matthews'"
+        wanted = "values, which only 'pearson' measures" if is_regression else classes
+        raise UserError(f"The metric is {metric!r}, but the model {checkpoint.name[:80]!r} predicts {wanted}.")
+    return metric
+
+
+def read_gold(checkpoint: Checkpoint, examples: ExampleSet) -> np.ndarray:
+    """Reads the right classes or values of the examples, (N,).
+
+    Raises:
+        UserError: When there are none, or one is a class that the model does not have.
+    """
+    gold = np.array([example.label for example in examples.examples], float)
+    if not len(gold):
+        raise UserError(f"{examples.file_name!r} has no examples: give a file with some.")
+    kind = find_output_kind(checkpoint.model.config)
+    n_classes = 2 if kind == "sigmoid" else len(checkpoint.labels)
+    if kind != "regression" and not np.isin(gold, range(n_classes)).all():
+        wrong = gold[~np.isin(gold, range(n_classes))][0]
+        raise UserError(
+            f"{examples.file_name!r} has the label {wrong:g}, but {checkpoint.name[:80]!r} has the classes 0 to "
+            f"{n_classes - 1}: read it with the model's labels."
+        )
+    return gold
