@@ -6,30 +6,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attattr_core.batches import bucket_examples, check_logits
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.encoding import Encoded, collate
-from attattr_core.engine import _bucket, _find_kind
 from attattr_core.errors import UserError
+from attattr_core.heads.golds import find_golds
 from attattr_core.heads.results import METRICS
 from attattr_core.outputs import find_output_kind
+from attattr_core.products import find_product, fixing_product
 from attattr_core.replay import instrumented, run_pruned
 
 
 def list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[int]]:
     """Lists which examples run together, short and long ones in turn: the first curves are no sample of short ones."""
-    n_maps = checkpoint.model.config.num_attention_heads
-    buckets = list(_bucket([_find_kind(checkpoint, example) for example in encoded], n_maps))
+    buckets = list(bucket_examples(checkpoint, encoded))
     return [buckets[index] for index in np.random.default_rng(0).permutation(len(buckets))]
 
 
-def predict_pruned(checkpoint: Checkpoint, encoded: list[Encoded], masks: np.ndarray) -> Iterator[np.ndarray]:
+def predict_pruned(
+    checkpoint: Checkpoint, encoded: list[Encoded], masks: np.ndarray, *, onednn: bool | None = None
+) -> Iterator[np.ndarray]:
     """Predicts a batch without some heads.
 
     Args:
         checkpoint: The classifier.
         encoded: B examples that may run together.
         masks: True keeps a head, (M, L, H); all different. Each shares the lowest layers of the one before.
+        onednn: Which matrix product to take (see `attattr_core.products`); None takes the faster one.
 
     Yields:
         For each mask the predicted classes, or the values of a regression, (B,).
@@ -40,7 +44,9 @@ def predict_pruned(checkpoint: Checkpoint, encoded: list[Encoded], masks: np.nda
     with instrumented(model):
         for index, mask in enumerate(masks):
             n_shared = int((mask != masks[index - 1]).any(axis=1).argmax()) if index else 0
-            done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
+            with fixing_product(find_product() if onednn is None else onednn):  # not while the generator waits
+                done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
+            check_logits(checkpoint, done.logits)
             outputs = done.outputs
             yield _find_values(done.logits, kind).cpu().numpy()
 
@@ -73,20 +79,13 @@ def choose_metric(checkpoint: Checkpoint, metric: str | None) -> str:
 
 
 def read_gold(checkpoint: Checkpoint, examples: ExampleSet) -> np.ndarray:
-    """Reads the right classes or values of the examples, (N,).
+    """Reads the right classes, as the model counts them, or values of the examples, (N,).
 
     Raises:
-        UserError: When there are none, or one is a class that the model does not have.
+        UserError: When there are none, or they are not of the model's classes.
     """
-    gold = np.array([example.label for example in examples.examples], float)
-    if not len(gold):
+    if not len(examples):
         raise UserError(f"{examples.file_name!r} has no examples: give a file with some.")
-    kind = find_output_kind(checkpoint.model.config)
-    n_classes = 2 if kind == "sigmoid" else len(checkpoint.labels)
-    if kind != "regression" and not np.isin(gold, range(n_classes)).all():
-        wrong = gold[~np.isin(gold, range(n_classes))][0]
-        raise UserError(
-            f"{examples.file_name!r} has the label {wrong:g}, but {checkpoint.name[:80]!r} has the classes 0 to "
-            f"{n_classes - 1}: read it with the model's labels."
-        )
-    return gold
+    golds = find_golds(checkpoint, examples, range(len(examples)))
+    right = {"regression": golds.values, "sigmoid": golds.signs > 0}.get(golds.kind, golds.targets)
+    return right.cpu().numpy().astype(float)

@@ -19,9 +19,10 @@ from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
 from attattr_core.heads.plan import MAX_SEEDS, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
-from attattr_core.heads.progress_files import find_fingerprint, load_predictions, save_predictions
+from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
 from attattr_core.heads.summary import Summary, summarise
+from attattr_core.products import find_product
 
 DEFAULT_SEEDS = 10
 _GROWTH = 1.1  # the study is summarised anew when there are so many times the examples
@@ -111,11 +112,11 @@ def _measure(
     state: str | Path | None,
 ) -> Iterator[StudySoFar]:
     n_masks, n_examples = len(plan.masks), len(encoded)
-    predicted = np.full((n_masks, n_examples), np.nan, np.float32)
-    fingerprint = ""
+    kept = Predictions(np.full((n_masks, n_examples), np.nan, np.float32), find_product())
+    fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
     if state is not None:
-        fingerprint = find_fingerprint(checkpoint.name, checkpoint.revision, encoded, gold, plan.masks)
-        predicted = load_predictions(state, fingerprint, predicted)
+        kept = load_predictions(state, fingerprint, kept)
+    predicted = kept.values
     is_done = ~np.isnan(predicted).any(axis=0)
 
     def summarise_done() -> HeadStudy:
@@ -127,13 +128,13 @@ def _measure(
         if is_done[bucket].all():
             continue
         n_before = int(is_done.sum()) * n_masks
-        steps = predict_pruned(checkpoint, [encoded[index] for index in bucket], plan.masks)
+        steps = predict_pruned(checkpoint, [encoded[index] for index in bucket], plan.masks, onednn=kept.onednn)
         for index, values in enumerate(steps):
             predicted[index, bucket] = values
             yield StudySoFar(study, n_before + index * len(bucket), predicted.size)
         is_done[bucket] = True
         if state is not None:
-            save_predictions(state, fingerprint, predicted)
+            save_predictions(state, fingerprint, kept)
         if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
             study = summarise_done()
     yield StudySoFar(study, predicted.size, predicted.size)
