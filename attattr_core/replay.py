@@ -131,7 +131,7 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
     else:
         below = [_select(output, examples, family.batch_dim) for output in outputs]
     narrow = len(clean.layers) - 1 if family.reads_first_token else None
-    with running(Replaying(family, layer, context, below, narrow)):
+    with running(Replaying(family, context, below, narrow)):
         return _call(model, inputs)
 
 
