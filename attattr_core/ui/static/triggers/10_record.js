@@ -10,6 +10,8 @@ const VERDICTS = {
   no: "no better than random tokens",
 };
 
+const MODES = { paper: "the authors' way: the two strongest entries of each example's strongest head" };
+
 /** Parses a message to the triggers view; null for the invitation of an empty tab. */
 function parseTriggers(text) {
   const message = parseVersioned(text);

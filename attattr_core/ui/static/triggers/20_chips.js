@@ -13,7 +13,7 @@ const chipsOf = (row) => make("span", { class: "aa-chips" }, ...row.tokens.map(c
 
 /** Sentence A as a solid line, B as a dashed one; a tick for each token, from the start to the end of its sentence. */
 function stripNode(row, pair) {
-  const [width, height, gap] = [112, 14, 10];
+  const [width, height, gap] = [96, 14, 8];
   const length = pair ? (width - gap) / 2 : width;
   const start = (sentence) => (sentence ? length + gap : 0) + 2;
   const parts = [];

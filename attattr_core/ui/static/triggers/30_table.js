@@ -55,7 +55,7 @@ function createTriggerTable(pick) {
     return make(
       "tr",
       { "data-testid": "trigger-row", onclick: (event) => choose(event.currentTarget) },
-      make("td", { class: "aa-column-tokens" }, chipsOf(row), make("span", { class: "aa-narrow" }, stripNode(row, mined.pair))),
+      make("td", { class: "aa-column-tokens" }, chipsOf(row), make("span", { class: "aa-narrow aa-quiet" }, stripNode(row, mined.pair), make("bdi", { text: nameOf(mined.labels, row.label) }))),
       make("td", { class: "aa-column-places" }, stripNode(row, mined.pair)),
       number(formatSmall(row.strength), "strength"),
       label,

@@ -88,13 +88,13 @@ function createBars(name) {
   const node = make("div", { class: "aa-bars", "data-testid": name }, title, verdict, svg);
   return {
     node,
-    draw(study, result, measure, heading) {
+    draw(study, result, measure, heading, running) {
       node.hidden = !study;
       if (!study) return;
       title.replaceChildren(...heading);
       svg.replaceChildren();
       svg.setAttribute("height", 0);
-      verdict.replaceChildren(...(result ? verdictParts(study, result) : ["This trigger is not evaluated yet."]));
+      verdict.replaceChildren(...(result ? verdictParts(study, result, running) : ["Not measured for this trigger."]));
       const width = Math.max(230, node.clientWidth);
       if (!result || !node.clientWidth) return;
       const { height, parts } = drawBars(study, result, width, measure);
@@ -107,16 +107,16 @@ function createBars(name) {
 }
 
 /** Whether the trigger beats its control, for each class and said plainly. */
-function verdictParts(study, result) {
+function verdictParts(study, result, running) {
   const groups = ["beats", "unclear", "no"]
     .map((verdict) => [verdict, study.labels.filter((_, k) => result.verdicts[k] === verdict)])
     .filter(([, labels]) => labels.length);
-  if (!groups.length) return ["There is no control to compare with."];
+  if (!groups.length) return [result.controls.random ? "" : running ? "Its controls are still to come." : "It was measured without controls."];
   const all = groups.length === 1 && groups[0][1].length > 1;
   const parts = groups.flatMap(([verdict, labels], at) => [
-    at ? "; " : "",
-    ...(all ? ["on every class "] : ["on ", ...labels.flatMap((label, k) => [k ? " and " : "", make("bdi", { class: "aa-strong", text: label })]), " "]),
+    at ? ", " : "",
+    ...(all ? ["On every class "] : [at ? "on " : "On ", ...labels.flatMap((label, k) => [k ? " and " : "", make("bdi", { class: "aa-strong", text: label })]), " "]),
     make("span", { class: "aa-verdict-" + verdict, text: VERDICTS[verdict] }),
   ]);
-  return ["Flips: ", ...parts, "."];
+  return [...parts, "."];
 }

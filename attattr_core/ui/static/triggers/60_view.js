@@ -5,11 +5,8 @@ function createTriggers(root) {
   const notice = make("p", { class: "aa-message", "data-testid": "triggers-message" });
   const source = make("p", { class: "aa-quiet", "data-testid": "triggers-source" });
   const progress = createWorkProgress();
-  const mode = segmented("triggers-mode", "mined", [["paper", "paper", "the authors' way"], ["own", "pooled", "patterns pooled over examples"]], (value) => {
-    triggersKept.mode = value;
-    redraw();
-    announce();
-  });
+  const modes = make("span", { hidden: true });
+  let mode = null;
   const hide = checkbox("triggers-hide", "hide words that carry a label", "such as “awful” or “not”: a trigger made of them is no discovery", (value) => {
     triggersKept.hide = value;
     keepPick();
@@ -39,7 +36,7 @@ function createTriggers(root) {
       ),
       count,
     ),
-    make("div", { class: "aa-trigger-filters" }, mode.node, hide.node),
+    make("div", { class: "aa-trigger-filters" }, modes, hide.node),
     table.node,
   );
   const bars = createBars("bars");
@@ -70,6 +67,7 @@ function createTriggers(root) {
   );
   const best = createBest((row) => pick(row, true));
   const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
+  for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
   root.replaceChildren(notice, progress.node, source, body);
 
@@ -96,13 +94,27 @@ function createTriggers(root) {
     if (table.rows().length && (!row || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(table.rows()[0]);
   }
 
+  function drawModes(names) {
+    modes.hidden = names.length < 2;
+    if (mode?.names !== names.join()) {
+      const choose = (value) => {
+        triggersKept.mode = value;
+        keepPick();
+        redraw();
+        announce();
+      };
+      mode = segmented("triggers-mode", "mined", names.map((name) => [name, name, MODES[name] || ""]), choose);
+      mode.names = names.join();
+      modes.replaceChildren(mode.node);
+    }
+    mode.show(shownMode(message));
+  }
+
   function redraw() {
     const mined = shownMined(message);
     body.hidden = source.hidden = !mined?.rows.length;
     if (body.hidden || !root.clientWidth) return;
-    const modes = Object.keys(message.mined);
-    mode.node.hidden = modes.length < 2;
-    mode.show(shownMode(message));
+    drawModes(Object.keys(message.mined));
     hide.show(triggersKept.hide);
     measure.show(triggersKept.measure);
     table.draw(message, mined, redraw);
@@ -114,8 +126,8 @@ function createTriggers(root) {
     right.hidden = !row || !mined.study;
     body.classList.toggle("aa-trigger-alone", right.hidden);
     const on = (study) => ["on ", make("bdi", { class: "aa-token", text: study.model }), make("span", { class: "aa-quiet", text: " · " + study.n + " examples of " + study.data })];
-    bars.draw(right.hidden ? null : mined.study, row?.study, triggersKept.measure, mined.study ? on(mined.study) : []);
-    transfer.draw(right.hidden ? null : mined.transfer, row?.transfer, triggersKept.measure, mined.transfer ? on(mined.transfer) : []);
+    bars.draw(right.hidden ? null : mined.study, row?.study, triggersKept.measure, mined.study ? on(mined.study) : [], message.status === "running");
+    transfer.draw(right.hidden ? null : mined.transfer, row?.transfer, triggersKept.measure, mined.transfer ? on(mined.transfer) : [], message.status === "running");
     drawNumbers(numbers, mined, row);
     best.draw(mined);
     flips.draw(mined, row);
