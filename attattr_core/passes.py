@@ -1,4 +1,4 @@
-"""What a model's instruments do in a pass: record it, replay it from one layer, or mask it; `replay` starts them.
+"""What a model's instruments do in a pass: record, replay from one layer, mask or trace; `replay` starts them.
 
 The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
 registered with transformers' attention interface, and, for families that do not use it, an `Interception`.
@@ -144,15 +144,48 @@ class Masking:
         return compute_context(attention * self.masks[:, self.n_entered - 1], value)
 
 
+class Tracing:
+    """A clean pass that keeps every layer's context and, from the lowest one up, the graph that leads to the logits."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.contexts: list[Tensor] = []
+        self.n_entered = 0
+        self.inside = False
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.n_entered += 1
+        self.inside = True
+        try:
+            with _intercepting(self.family, mix=lambda attention, value: self.keep(compute_context(attention, value))):
+                return forward(*args, **kwargs)
+        finally:
+            self.inside = False
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        return multiply(projection, states)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        context = _attend_plainly(query, key, value, mask, scaling)
+        return self.keep(context) if self.inside else context
+
+    def keep(self, context: Tensor) -> Tensor:
+        if not context.requires_grad:  # nothing below needs a gradient, so the lowest context starts the graph
+            context = context.detach().requires_grad_()
+        self.contexts.append(context)
+        return context
+
+
 def _intercepting(family: Family, **options: Any) -> AbstractContextManager:
     return nullcontext() if family.routed else Interception(**options)
 
 
-PASS: ContextVar[Recording | Replaying | Masking | None] = ContextVar("attattr_pass", default=None)
+Pass = Recording | Replaying | Masking | Tracing
+PASS: ContextVar[Pass | None] = ContextVar("attattr_pass", default=None)
 
 
 @contextmanager
-def running(current: Recording | Replaying | Masking) -> Iterator[None]:
+def running(current: Pass) -> Iterator[None]:
     """Makes a pass that of this thread."""
     token = PASS.set(current)
     try:

@@ -10,7 +10,7 @@ Two identities carry the engine (H heads, T tokens, d head width):
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
 
-This file records, replays and instruments; `attattr_core.passes` holds what the instruments do, and
+This file records, replays, masks, traces and instruments; `attattr_core.passes` holds what the instruments do, and
 `attattr_core.interception` finds attention in models that do not use transformers' attention interface.
 """
 
@@ -28,10 +28,20 @@ from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
 from attattr_core.families import Family, check_config, find_family
-from attattr_core.passes import ATTENTION, PASS, Masking, Recording, Replaying, compute_context, running
+from attattr_core.passes import ATTENTION, PASS, Masking, Recording, Replaying, Tracing, compute_context, running
 from attattr_core.products import multiply
 
-__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay", "run_masked"]
+__all__ = [
+    "LayerRecord",
+    "Record",
+    "Trace",
+    "compute_context",
+    "instrumented",
+    "record",
+    "replay",
+    "run_masked",
+    "trace",
+]
 
 _SPARSE = "block_sparse"
 
@@ -137,6 +147,48 @@ def run_masked(model: PreTrainedModel, inputs: Mapping[str, Tensor], masks: Tens
             "layers were reached."
         )
     return logits
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A clean pass with gradients.
+
+    Attributes:
+        logits: (B, n_labels), without a graph.
+        contexts: Every layer's context C, (B, T, H, d).
+        gradients: ∂/∂C of what was asked for, as large.
+    """
+
+    logits: Tensor
+    contexts: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...]
+
+
+def trace(model: PreTrainedModel, inputs: Mapping[str, Tensor], compute: Callable[[Tensor], Tensor]) -> Trace:
+    """Runs the model once and differentiates a function of its logits for every layer's context.
+
+    Args:
+        model: An instrumented model (see `instrumented`).
+        inputs: Tokenised examples, each tensor (B, T).
+        compute: From logits, (B, n_labels), to a number: a sum over examples, so that each gets its own gradient.
+
+    Returns:
+        The trace. The gradients are total: a context acts on the logits through all layers above.
+
+    Raises:
+        UnsupportedModelError: When a layer did not attend exactly once.
+    """
+    tracing = Tracing(find_family(model.config.model_type))
+    with torch.enable_grad(), running(tracing):
+        logits = _call(model, inputs)
+        total = compute(logits)
+    if not len(tracing.contexts) == tracing.n_entered > 0:
+        raise UnsupportedModelError(
+            f"Models of the family {model.config.model_type!r} cannot be attributed: {len(tracing.contexts)} contexts "
+            f"were seen in {tracing.n_entered} layers."
+        )
+    gradients = torch.autograd.grad(total, tracing.contexts)
+    return Trace(logits.detach(), tuple(context.detach() for context in tracing.contexts), gradients)
 
 
 def _select(output: Any, examples: Tensor, dim: int) -> Any:
