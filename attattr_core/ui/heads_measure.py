@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import DIRECTIONS, METHODS, HeadImportance, HeadStudy
 from attattr_core.settings import Settings
-from attattr_core.ui.components import tell, warn
+from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_payload import Heads, Progress, Shelf
+from attattr_core.ui.heads_payload import Heads, Progress, Shelf, show_shipped
 from attattr_core.ui.heads_store import find_store, make_key
 from attattr_core.ui.heads_work import CurvesJob, ImportanceJob, Refusal, prune_heads, rank_heads
 from attattr_core.ui.model_picker import Names
@@ -109,7 +108,7 @@ def measure_heads(
         Values for the view, the status and the shelf.
     """
     *convention, data, choice, names, shelf = rest
-    shelf, kept = shelf or Shelf(), None
+    shelf, kept = shelf or Shelf(Heads("", "")), None
     try:
         choice = models.find(model, choice)
         if not choice.is_here:
@@ -129,16 +128,16 @@ def measure_heads(
 
 def stop_measuring(shelf: Shelf | None) -> tuple[Any, Any, Any]:
     """Keeps what was measured when it was stopped: values for the view, the status and the shelf."""
-    if shelf is None or shelf.shown is None:
+    if shelf is None:
         return gr.skip(), "", gr.skip()
     if shelf.shown.status == "measuring":
         shelf = shelf.put(replace(shelf.shown, status="stopped", progress=None))
-    return shelf.build_message(fresh=True), "", shelf
+    return shelf.build_message(), "", shelf
 
 
 def _wait(shelf: Shelf, choice: Choice, words: str) -> str:
     """What stands there while nothing new is known: what stood there before, and a word on what is done."""
-    shown = shelf.shown or Heads(choice.key, choice.description.name)
+    shown = shelf.shown if shelf.shown.key == choice.key else show_shipped(choice.key, choice.description.name)
     return replace(shelf, shown=replace(shown, status="measuring", progress=Progress(words))).build_message()
 
 
@@ -201,7 +200,10 @@ def _plan_curves(
     choice: Choice, examples: ExampleSet, request: Request, importances: dict[str, HeadImportance]
 ) -> CurvesJob:
     picked = pick_examples(examples, request.n_pruning, seed=_SEED if request.n_pruning < len(examples) else None)
-    orders = {name: importance.list_order().tolist() for name, importance in importances.items()}
+    orders = {
+        name: [importance.list_order(direction).tolist() for direction in request.directions]
+        for name, importance in importances.items()
+    }
     facts = {"n": len(picked), "directions": request.directions, "seeds": request.n_seeds, "every": request.every_head}
     key = make_key(
         kind="curves", model=choice.key, data=examples.sha256, labels=examples.label_names, orders=orders, **facts

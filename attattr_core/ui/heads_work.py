@@ -1,10 +1,12 @@
 """Measuring heads, which needs a model. On ZeroGPU another process does it, as with `attattr_core.ui.work`."""
 
+import re
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
@@ -14,6 +16,10 @@ from attattr_core.settings import Settings
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
+
+if TYPE_CHECKING:
+    from attattr_core.heads.shrinking import ShrinkSoFar
+    from attattr_core.heads.sizes import ModelFigures
 
 _SECONDS_BETWEEN_STEPS = 0.4
 
@@ -73,6 +79,41 @@ class CurvesStep:
     n_total: int
 
 
+@dataclass(frozen=True, eq=False)
+class SmallerJob:
+    """What `shrink_heads` is to remove: heads as (layer, head); the examples are what is measured on."""
+
+    description: Description
+    heads: tuple[tuple[int, int], ...]
+    importance: HeadImportance
+    examples: ExampleSet
+
+
+@dataclass(frozen=True)
+class SmallerStep:
+    """How far a smaller model is.
+
+    Attributes:
+        stage: One of those of `attattr_core.heads.shrinking.ShrinkSoFar`.
+        n_done: Steps done.
+        n_total: All of them.
+        figures: The whole model and the smaller one, once they are measured.
+        n_examples: Examples that the accuracy is over.
+        n_zeroed: Removed heads whose weights are zeros.
+        device: Where it was measured.
+        path: The zip file, once it is there.
+    """
+
+    stage: str
+    n_done: int
+    n_total: int
+    figures: "tuple[ModelFigures, ModelFigures] | None" = None
+    n_examples: int = 0
+    n_zeroed: int = 0
+    device: str = ""
+    path: str = ""
+
+
 def _estimate(job: Any) -> int:
     parts = [part for part in (job.description, job.description.base) if part is not None]
     n_bytes = sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
@@ -112,7 +153,7 @@ def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
                 is_done = part.n_done == part.n_total
                 if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
                     last = time.monotonic()
-                    yield CurvesStep(None if part.study is sent and not is_done else part.study, part.n_done, part.n_total)
+                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total)
                     sent = part.study
     except UserError as error:
         yield Refusal(str(error))
@@ -120,10 +161,46 @@ def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
         yield _refuse_size(job)
 
 
+@on_gpu(_estimate)
+def shrink_heads(job: SmallerJob) -> Iterator[SmallerStep | Refusal]:
+    """Makes a smaller model and packs it for a download; a `Refusal` ends it."""
+    from attattr_core.heads.shrinking import pack_smaller
+
+    folder = Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
+    name = re.sub(r"[^\w.-]+", "-", job.description.name.split("/")[-1])[:80]
+    path = folder / f"{name}-without-{len(job.heads)}-heads.zip"
+    try:
+        with _use(job.description) as checkpoint:
+            options = {"importance": job.importance, "examples": job.examples}
+            for part in pack_smaller(checkpoint, job.heads, path, **options):
+                yield _describe_step(part, path)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+def _describe_step(part: "ShrinkSoFar", path: Path) -> SmallerStep:
+    counts = part.stage, part.n_done, part.n_total
+    if part.stage != "done":
+        return SmallerStep(*counts)
+    compared = part.comparison
+    figures = list(compared.models.values())
+    return SmallerStep(
+        *counts,
+        (figures[0], figures[1]),
+        n_examples=compared.n_examples,
+        n_zeroed=part.smaller.n_zeroed,
+        device=compared.device,
+        path=str(path),
+    )
+
+
 def _use(description: Description) -> Any:
     name, revision = identify(description)
     return find_cache().use(name, revision=revision, description=description)
 
 
-def _refuse_size(job: ImportanceJob | CurvesJob) -> Refusal:
-    return Refusal(f"There is not enough memory for {job.description.name!r}: choose a smaller model or fewer examples.")
+def _refuse_size(job: ImportanceJob | CurvesJob | SmallerJob) -> Refusal:
+    name = job.description.name
+    return Refusal(f"There is not enough memory for {name!r}: choose a smaller model or fewer examples.")

@@ -22,12 +22,13 @@ const rangeOf = (counts) => (counts.length > 1 ? counts[0] + "–" + counts[coun
 function createProgress() {
   const words = make("span");
   const fill = make("span", { class: "aa-progress-fill" });
-  const node = make("div", { class: "aa-progress", role: "status", "data-testid": "heads-progress" }, words, make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill));
+  const stop = make("button", { type: "button", class: "aa-button", text: "Stop", "data-testid": "heads-stop", onclick: () => trigger("stop_heads", {}) });
+  const sentenceNode = make("span", { role: "status", "data-testid": "heads-progress" }, words);
+  const node = make("div", { class: "aa-progress" }, sentenceNode, make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill), stop);
   return {
     node,
-    draw({ status, progress }) {
-      const isBusy = status === "measuring" || status === "saving";
-      node.hidden = !isBusy || !progress;
+    draw({ progress }) {
+      node.hidden = !progress;
       if (node.hidden) return;
       const { n_done: n, n_total: all, seconds_left: left } = progress;
       const time = left === null ? "" : " · " + (left < 1 ? "a moment" : "about " + formatLeft(left)) + " left";
