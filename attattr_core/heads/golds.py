@@ -85,18 +85,14 @@ def find_golds(checkpoint: Checkpoint, examples: ExampleSet, chosen: Sequence[in
 
 
 def _find_value(example: Example) -> float:
-    value = getattr(example, "value", None)
-    return example.label if value is None else value
+    return example.label if example.value is None else example.value
 
 
 def _find_signs(examples: Sequence[Example], names: tuple[str, ...]) -> list[float]:
     """1 where a single logit's label is there and −1 where it is not, from values or from two classes, the first no."""
     if len(names) > 2:
         raise UserError(f"The model tells two classes apart, but the data have {len(names)}: {_join(names)}.")
-    answers = [
-        1 if len(names) == 1 and getattr(example, "value", None) is None else _find_value(example)
-        for example in examples
-    ]
+    answers = [1 if len(names) == 1 and example.value is None else _find_value(example) for example in examples]
     strange = [answer for answer in answers if answer not in (0, 1)]
     if strange:
         raise UserError(f"The model says yes or no, but the data have the value {strange[0]:g}: give 0 and 1.")

@@ -22,7 +22,7 @@ _PROVENANCE = ("method", "revision", "data_sha256", "n_examples", "seed", "setti
 
 
 def dump_importance(importance: HeadImportance) -> str:
-    """Writes an importance as JSON: ``head_importance``, a list of H numbers for each layer, and where it comes from."""
+    """Writes an importance as JSON: ``head_importance``, H numbers for each layer, and where they come from."""
     n_layers, n_heads = importance.values.shape
     content = {
         "format": FORMAT,
@@ -119,7 +119,7 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
         raise ValueError("another format")
     if content.get("version", VERSION) != VERSION:
         raise UserError(
-            f"This file has version {repr(content['version'])[:80]}, but this program reads version {VERSION}: update it."
+            f"This file has version {repr(content['version'])[:80]}, but this program reads up to {VERSION}: update it."
         )
     values = _read_rows(content["head_importance"])
     if set(content) == {"head_importance"}:
@@ -152,8 +152,8 @@ def _read_authors(content: list[Any], shape: tuple[int, int] | None) -> HeadImpo
     values = _read_rows([content])[0]
     if shape is None:
         raise UserError(
-            f"This file is a plain list of {len(values)} numbers, which does not say how many layers and heads they are "
-            "of: choose the model first."
+            f"This file is a plain list of {len(values)} numbers, which does not say of how many layers and heads: "
+            "choose the model first."
         )
     if len(values) != math.prod(shape):
         raise UserError(

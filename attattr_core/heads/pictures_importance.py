@@ -24,7 +24,7 @@ _MOST_LABELS = 24
 
 
 def draw_importance(importances: HeadImportance | Sequence[HeadImportance]) -> Figure:
-    """Draws importance as a grid of layers and heads, top layer at the top; several side by side, each on its own scale.
+    """Draws importance as a grid, top layer at the top; several side by side, each on its own scale.
 
     Args:
         importances: One, or several of one shape; each may be of its own method.
@@ -58,7 +58,7 @@ def draw_importance_grid(axes: Axes, importance: HeadImportance) -> None:
     """Draws one grid with its scale."""
     values = importance.values
     largest = float(np.abs(values).max()) or 1.0
-    # Taylor's and attention's cannot be negative; random noise of the tie-breaker is not worth a second side
+    # what tells equal accuracies apart is not worth a second side
     has_sides = values.min() < -1e-3 * largest
     if has_sides:
         colours, limits = DIVERGING, (-largest, largest)
