@@ -10,6 +10,7 @@ import gradio as gr
 
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.errors import UserError
+from attattr_core.heads.pictures import METHOD_NAMES
 from attattr_core.heads.results import DIRECTIONS, METHODS, HeadImportance, HeadStudy
 from attattr_core.settings import Settings
 from attattr_core.ui.components import warn
@@ -164,7 +165,7 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
             raise UserError(step.sentence)
         left = clock.estimate(step.n_done / step.n_total)
         is_done = step.n_done == step.n_total
-        progress = None if is_done else Progress("pruning, passes of examples", step.n_done, step.n_total, left)
+        progress = None if is_done else Progress("pruning", step.n_done, step.n_total, "passes of an example", left)
         study = step.study if step.study is not None and step.study.curves else heads.study
         heads = replace(heads, study=study, progress=progress, counts={}, status="done" if is_done else "measuring")
         yield heads
@@ -177,22 +178,20 @@ def _rank(
     settings = request.settings if method == "attattr" else None
     facts = {"method": method, "n": request.n_ranking, "seed": _SEED, "settings": settings}
     key = make_key(kind="importance", model=choice.key, data=examples.sha256, labels=examples.label_names, **facts)
-    words, store = f"ranking heads by {method}, examples", find_store()
+    words, store = f"ranking heads by {METHOD_NAMES[method]}", find_store()
     known = store.find(key)
     if known is not None:
-        yield known, Progress(words, known.n_examples, known.n_examples), ""
+        yield known, Progress(words), ""
         return
     n_ranking, clock = min(request.n_ranking, len(examples)), _Clock()
-    job = ImportanceJob(
-        choice.description, examples, method, n_ranking, _SEED, request.settings, store.find_file(key)
-    )
+    job = ImportanceJob(choice.description, examples, method, n_ranking, _SEED, request.settings, store.find_file(key))
     for step in rank_heads(job):
         if isinstance(step, Refusal):
             raise UserError(step.sentence)
         is_done = step.n_done == step.n_total
         if is_done:
             store.keep(key, step.importance)
-        progress = Progress(words, step.n_done, step.n_total, clock.estimate(step.share))
+        progress = Progress(words, step.n_done, step.n_total, "examples", clock.estimate(step.share))
         yield step.importance, progress, "" if is_done else f"{step.n_done} of {step.n_total} examples"
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from attattr_core.catalog import EMBEDDED
+from attattr_core.errors import UserError
+from attattr_core.heads.comparison import compare_importances
 from attattr_core.heads.results import HeadImportance, HeadStudy
-from attattr_core.results import FOLDER as RESULTS
+from attattr_core.heads.study_files import find_study, load_study
 from attattr_core.ui.curve_payload import dump_message
 
 VERSION = 1
@@ -20,11 +23,12 @@ _MOST_KEPT = 4
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a measurement is: what is done in words, how much of how much, and the seconds left if they are known."""
+    """How far work is: what is done in words, how much of how much and of what, the seconds left if they are known."""
 
     words: str
     n_done: int = 0
     n_total: int = 0
+    unit: str = ""
     seconds_left: float | None = None
 
 
@@ -74,8 +78,7 @@ class Heads:
             return dump_message(**head, status="empty", model=self.model, progress=progress)
         study = self.study
         shape = next(iter(study.importances.values())).values.shape
-        compared = [(name, importance, True) for name, importance in study.importances.items()]
-        compared += [(other.method, other, False) for other in others if other.values.shape == shape]
+        compared = list_compared(study, others)
         return dump_message(
             version=VERSION,
             id=secrets.token_hex(4),
@@ -86,7 +89,7 @@ class Heads:
             n_layers=shape[0],
             n_heads=shape[1],
             importances=[self._describe(*part) for part in compared],
-            correlations=correlate({_name_key(*part): part[1] for part in compared}),
+            correlations=correlate({name_key(*part): part[1] for part in compared}),
             curves=[vars(curve) for curve in study.curves],
             layerwise=[vars(curve) for curve in study.layerwise],
             differences=[vars(difference) for difference in study.differences],
@@ -103,7 +106,7 @@ class Heads:
 
     def _describe(self, name: str, importance: HeadImportance, is_own: bool) -> dict[str, Any]:
         return {
-            "key": _name_key(name, importance, is_own),
+            "key": name_key(name, importance, is_own),
             "is_own": is_own,
             "method": name,
             "kind": importance.method,
@@ -137,19 +140,22 @@ class Shelf:
         """Finds what was measured of a checkpoint."""
         return next((heads for heads in (self.shown, *self.kept) if heads.key == key), None)
 
-    def build_message(self) -> str:
-        """Builds the view's value, with the importances of other checkpoints for comparison."""
+    def list_others(self) -> list[HeadImportance]:
+        """Lists the importances of other checkpoints: those measured or opened here, then the shipped ones."""
         studies = [heads.study for heads in self.kept if heads.key != self.shown.key]
         known = {study.model for study in studies if study is not None} | {self.shown.model}
         studies += [load_shipped(name) for name in EMBEDDED if name not in known]
-        others = [part for study in studies if study is not None for part in study.importances.values()]
-        return self.shown.build_message(others)
+        return [part for study in studies if study is not None for part in study.importances.values()]
+
+    def build_message(self) -> str:
+        """Builds the view's value, with the importances of other checkpoints for comparison."""
+        return self.shown.build_message(self.list_others())
 
 
 @cache
 def load_shipped(name: str) -> HeadStudy | None:
     """Loads the study that comes with an embedded checkpoint; None for any other name."""
-    path = RESULTS / f"heads-{name}.json"
+    path = find_study(name)
     return load_study(path) if name in EMBEDDED and path.is_file() else None
 
 
@@ -159,7 +165,15 @@ def show_shipped(key: str, name: str) -> Heads:
     return Heads(key, name) if study is None else Heads(key, name, study, "precomputed")
 
 
-def _name_key(name: str, importance: HeadImportance, is_own: bool) -> str:
+def list_compared(study: HeadStudy, others: Iterable[HeadImportance] = ()) -> list[tuple[str, HeadImportance, bool]]:
+    """Lists the importances of a study, then others of the same shape: name, importance, whether it is the study's."""
+    shape = next(iter(study.importances.values())).values.shape
+    own = [(name, importance, True) for name, importance in study.importances.items()]
+    return own + [(other.method, other, False) for other in others if other.values.shape == shape]
+
+
+def name_key(name: str, importance: HeadImportance, is_own: bool) -> str:
+    """Names an importance among those that `list_compared` lists."""
     return name if is_own else f"{importance.model} / {name}"
 
 
@@ -168,6 +182,7 @@ def correlate(importances: dict[str, HeadImportance]) -> list[tuple[str, str, fl
     known = [name for name, importance in importances.items() if np.isfinite(importance.values).all()]
     found = []
     for one, other in combinations(known, 2):
-        compared = compare_importances(importances[one], importances[other])
-        found.append((one, other, compared.pearson, compared.spearman))
+        with suppress(UserError):  # the same for all heads
+            compared = compare_importances(importances[one], importances[other])
+            found.append((one, other, compared.pearson, compared.spearman))
     return found

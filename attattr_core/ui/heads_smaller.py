@@ -19,7 +19,7 @@ from attattr_core.ui.models import Choice, Models
 _MOST_EXAMPLES = 200
 _STAGES = {
     "saving": "saving the smaller model",
-    "measuring": "measuring the smaller model, steps",
+    "measuring": "measuring the smaller model",
     "packing": "packing the smaller model",
     "done": "the smaller model is ready",
 }
@@ -50,7 +50,7 @@ def save_smaller_model(
                 shelf = replace(shelf, shown=shown)
                 yield shelf.build_message(), "", shelf, gr.File(step.path, visible=True)
             else:
-                progress = Progress(_STAGES[step.stage], step.n_done, step.n_total)
+                progress = Progress(_STAGES[step.stage], step.n_done, step.n_total, "steps")
                 waiting = replace(shelf, shown=replace(before, status="saving", progress=progress))
                 yield waiting.build_message(), "", gr.skip(), gr.skip()
     except UserError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from attattr_core.heads.pictures import METHOD_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
 from attattr_core.ui.heads_components import heads_view
@@ -22,13 +23,6 @@ _WORK = {"concurrency_id": "heads", "concurrency_limit": 1}
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
 _SECONDS_KEPT = 3600
-_NAMES = {
-    "attattr": "attribution",
-    "taylor": "Taylor",
-    "taylor-authors": "Taylor, authors’",
-    "ablation": "one head off",
-    "attention": "attention",
-}
 _FIRST_METHODS = ["attattr", "taylor", "attention"]
 _WAYS = {"least-first": "least important first", "most-first": "most important first"}
 
@@ -61,9 +55,7 @@ def build_heads_tab(first: Choice) -> HeadsTab:
                 measure = gr.Button("Measure", variant="primary", size="md", elem_id="heads-run", min_width=120)
                 stop = gr.Button("Stop", size="md", elem_id="heads-stop", min_width=120)
         with gr.Column(scale=2, min_width=200):
-            opener = gr.UploadButton(
-                "Open importance or study", file_types=[".json"], size="md", elem_id="heads-open"
-            )
+            opener = gr.UploadButton("Open importance or study", file_types=[".json"], size="md", elem_id="heads-open")
     smaller = gr.File(label="The smaller model", visible=False, interactive=False, elem_id="heads-file")
     view = heads_view(shelf.build_message())
     state = gr.State(shelf, time_to_live=_SECONDS_KEPT)
@@ -74,7 +66,7 @@ def _build_fields() -> list[Any]:
     """What `attattr_core.ui.heads_measure.measure_heads` asks for, in its order."""
     with gr.Row():
         methods = gr.CheckboxGroup(
-            [(_NAMES[method], method) for method in OFFERED],
+            [(METHOD_NAMES[method], method) for method in OFFERED],
             value=_FIRST_METHODS,
             label="Rank heads by (attribution follows More)",
             elem_id="heads-methods",
@@ -89,7 +81,7 @@ def _build_fields() -> list[Any]:
         n_ranking, n_pruning, n_seeds = (
             gr.Number(value, label=label, precision=0, elem_id=f"heads-{name}", min_width=120)
             for name, value, label in (
-                ("n-ranking", 200, "Examples that rank"),
+                ("n-ranking", 100, "Examples that rank"),
                 ("n-pruning", 200, "Examples of the curves"),
                 ("seeds", 10, "Random orders"),
             )

@@ -9,7 +9,7 @@ function createView(root) {
   const note = make("p", { class: "aa-message", role: "status", "data-testid": "heads-message" });
   const source = make("p", { class: "aa-quiet aa-heads-source", "data-testid": "heads-source" });
   const notice = make("p", { class: "aa-notice", role: "note", "data-testid": "heads-notice" });
-  const progress = createProgress();
+  const progress = createProgress("heads");
   const smaller = createSmaller();
   const rate = createRate(view);
   const grids = createGrids(view);
@@ -173,7 +173,7 @@ function createEmpty(view) {
   const title = make("h3");
   const words = make("p", { class: "aa-quiet" });
   const button = make("button", { type: "button", class: "aa-button aa-empty-button", text: "Measure now", "data-testid": "heads-measure", onclick: () => view.measure() });
-  const progress = createProgress();
+  const progress = createProgress("heads-empty");
   const node = make("section", { class: "aa-panel aa-heads-empty", "aria-label": "Nothing measured yet", "data-testid": "heads-empty" }, title, words, progress.node, button);
   return {
     node,
