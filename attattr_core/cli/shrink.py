@@ -24,10 +24,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "shrink",
         help="save a classifier without some of its heads",
-        description="Removes heads from a classifier's weights and saves the rest as a Hugging Face folder, which loads "
-        "with transformers and gives the logits of the classifier with these heads masked. Weights are cut where the "
-        "family's configuration can say that there are fewer heads, and zeroed elsewhere. With labelled data it measures "
-        "parameters, time for a sentence and accuracy before and after.",
+        description="Removes heads from a classifier's weights and saves the rest as a Hugging Face folder, which "
+        "loads with transformers and gives the logits of the classifier with these heads masked. Weights are cut where "
+        "the family's configuration can say that there are fewer heads, and zeroed elsewhere. With labelled data it "
+        "measures parameters, time for a sentence and accuracy before and after.",
     )
     parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument(
