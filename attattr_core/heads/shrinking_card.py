@@ -119,8 +119,9 @@ def _render_heads(heads: list[list[int]]) -> str:
     layers: dict[int, list[int]] = {}
     for layer, head in heads:
         layers.setdefault(layer, []).append(head)
-    rows = [f"| {layer} | {', '.join(map(str, numbers))} |" for layer, numbers in layers.items()]
-    return "\n".join(["| Layer | Heads |", "|---|---|", *rows]) + "\n\nLayers and heads count from 0."
+    rows = [f"| {layer + 1} | {', '.join(str(head + 1) for head in numbers)} |" for layer, numbers in layers.items()]
+    table = "\n".join(["| Layer | Heads |", "|---|---|", *rows])
+    return f"{table}\n\nLayers and heads count from 1 here, and from 0 in `removal.json` and `config.json`."
 
 
 def _render_measured(measured: Mapping[str, Any] | None) -> str:
@@ -131,8 +132,9 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
     table.append(["Parameters", *(f"{model['n_parameters']:,}" for model in models.values())])
     table.append(["of them in attention", *(f"{model['n_attention']:,}" for model in models.values())])
     table.append(["Weights in a file, MB", *(f"{model['n_bytes'] / 1e6:.1f}" for model in models.values())])
-    if next(iter(models.values()))["n_correct"] is not None:
-        table.append(["Accuracy", *(_render_accuracy(model["n_correct"], n) for model in models.values())])
+    table.append(
+        [measured["metric_name"].capitalize(), *(_render_metric(model, measured) for model in models.values())]
+    )
     table.append(["Time for a sentence", *(_render_time(model) for model in models.values())])
     rows = "\n".join(f"| {' | '.join(row)} |" for row in table)
     return (
@@ -145,9 +147,12 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
     )
 
 
-def _render_accuracy(n_correct: int, n: int) -> str:
-    low, high = compute_wilson_interval(n_correct, n)
-    return f"{n_correct / n:.1%} ({low:.1%} to {high:.1%})"
+def _render_metric(model: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
+    value, n = model["metric"], measured["n_examples"]
+    if measured["metric_name"] != "accuracy":
+        return f"{value:.3f}"
+    low, high = compute_wilson_interval(round(value * n), n)
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _render_time(model: Mapping[str, Any]) -> str:

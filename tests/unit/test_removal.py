@@ -173,7 +173,7 @@ def test_a_smaller_model_may_be_converted_and_the_other_one_stays():
 
 
 def test_shared_layers_lose_a_head_together_or_not_at_all():
-    with pytest.raises(UserError, match="0:2 cannot go alone: layers 0, 1"):
+    with pytest.raises(UserError, match="Head 3 of layer 1 cannot go alone: layers 1, 2"):
         remove_heads(load("albert"), [(0, 2)])
     assert remove_heads(load("albert"), [(0, 2), (1, 2)]).n_zeroed == 2
 
@@ -182,12 +182,12 @@ def test_shared_layers_lose_a_head_together_or_not_at_all():
     ("heads", "sentence"),
     [
         ([], "choose at least one"),
-        ([(3, 0)], "no head 3:0: layers go from 0 to 2, heads from 0 to 3"),
-        ([(0, 0), (0, 4)], "no head 0:4"),
-        ([(-1, 0)], "no head -1:0"),
-        ([(0, 0.5)], "pairs of a layer and a head"),
-        ([(0,)], "pairs of a layer and a head"),
-        ([5], "pairs of a layer and a head"),
+        ([(3, 0)], "no head 1 in layer 4: the model has layers 1 to 3, each with heads 1 to 4"),
+        ([(0, 0), (0, 4)], "no head 5 in layer 1"),
+        ([(-1, 0)], "no head 1 in layer 0"),
+        ([(0, 0.5)], "pairs of two indices"),
+        ([(0,)], "pairs of two indices"),
+        ([5], "pairs of two indices"),
     ],
 )
 def test_unknown_heads_are_refused_in_a_sentence(heads, sentence):
