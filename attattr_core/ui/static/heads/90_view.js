@@ -109,11 +109,20 @@ function createView(root) {
   };
   view.save = () => {
     view.saving = true;
-    rate.draw();
+    kept.wait();
     const { method, direction } = view.state;
     trigger("save_smaller", { run: view.message.run, method, direction, n: view.mask.n });
   };
-  view.measure = () => trigger("measure_heads", {});
+  view.measure = () => {
+    kept.wait();
+    trigger("measure_heads", {});
+  };
+  /** Work was asked for, and nothing was heard of it yet. */
+  kept.wait = (words = "waiting to start") => {
+    if (!view.message) return;
+    view.message = { ...view.message, progress: { words, n_done: 0, n_total: 0, seconds_left: null } };
+    invalidate();
+  };
 
   function showNote(text, isError) {
     note.textContent = text;
