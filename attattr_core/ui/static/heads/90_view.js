@@ -2,7 +2,7 @@
 
 function createView(root) {
   const kept = keptRecord();
-  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, sentence: "", saving: false };
+  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, tapped: null, sentence: "", saving: false };
   let theme = null;
   let scheduled = false;
 
@@ -106,6 +106,13 @@ function createView(root) {
   view.open = (index) => {
     view.sentence = openHead(view.message, index);
     grids.point();
+  };
+  /** A click opens a head; a finger cannot hover, so its first tap reads. */
+  view.pick = (index, event) => {
+    const isFirstTap = event.pointerType === "touch" && view.tapped !== index;
+    view.tapped = index;
+    if (isFirstTap) view.point(index);
+    else view.open(index);
   };
   view.save = () => {
     view.saving = true;
