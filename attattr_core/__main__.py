@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, faithfulness, finetune, tree
+from attattr_core.cli import attribute, evaluate_triggers, faithfulness, finetune, mine_triggers, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, finetune)
+COMMANDS = (attribute, tree, faithfulness, finetune, mine_triggers, evaluate_triggers)
 
 
 def main(arguments: list[str] | None = None) -> int:
