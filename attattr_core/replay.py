@@ -131,7 +131,7 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
     else:
         below = [_select(output, examples, family.batch_dim) for output in outputs]
     narrow = len(clean.layers) - 1 if family.reads_first_token else None
-    with running(Replaying(family, layer, context, below, narrow)):
+    with running(Replaying(family, context, below, narrow)):
         return _call(model, inputs)
 
 
@@ -311,7 +311,7 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
 def _install(model: PreTrainedModel, family: Family) -> _Instruments:
     in_training = [module for module in model.modules() if module.training]
     sparse = _attend_fully(model)
-    layers = _find_layers(model.base_model, family.layers)
+    layers = find_layers(model.base_model, family.layers)
     queries = {layer.get_submodule(name) for layer in layers for name in family.projections[:1]}
     projections = [layer.get_submodule(name) for layer in layers for name in family.projections]
     linears = [module for layer in layers for module in layer.modules() if type(module) is nn.Linear]
@@ -376,10 +376,10 @@ def _attend_fully(model: PreTrainedModel) -> list[tuple[nn.Module, dict[str, nn.
     return children
 
 
-def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
+def find_layers(base: nn.Module, path: str) -> list[nn.Module]:
     head, _, tail = path.partition(".*.")
     members = list(base.get_submodule(head))
-    return [layer for member in members for layer in _find_layers(member, tail)] if tail else members
+    return [layer for member in members for layer in find_layers(member, tail)] if tail else members
 
 
 def _wrap_layer(forward: Callable) -> Callable:

@@ -8,7 +8,6 @@ from attattr_core.datasets.examples import ExampleSet
 from attattr_core.datasets.labelling import label_table
 from attattr_core.datasets.limits import DataLimits
 from attattr_core.datasets.reading import read_table
-from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
     from attattr_core.hub import HubLimits, Progress
@@ -48,5 +47,10 @@ def open_data(
     if name in EMBEDDED_SETS:
         return label_table(read_table(EMBEDDED_SETS[name], limits), labels)
     if name.startswith(HUB_PREFIX):
-        raise UserError(f"{name!r} cannot be read yet.")
+        from attattr_core.datasets.hub_sets import open_hub, read_split
+        from attattr_core.hub import HubLimits
+
+        hub_limits = hub_limits or HubLimits.from_environment()
+        split = open_hub(name.removeprefix(HUB_PREFIX), limits=limits, hub_limits=hub_limits, on_progress=on_progress)
+        return label_table(read_split(split, limits), labels)
     return label_table(read_table(name, limits), labels)

@@ -7,6 +7,7 @@ from attattr_core.datasets.examples import ExampleSet, digest_file
 from attattr_core.datasets.files import read_rows
 from attattr_core.datasets.labelling import label_table
 from attattr_core.datasets.limits import MAX_BYTES, MAX_ROWS, DataLimits
+from attattr_core.datasets.parquet import read_parquet
 from attattr_core.datasets.tables import Table, build_table
 
 
@@ -20,7 +21,7 @@ def read_examples(
     """Read a labelled file, columns recognised by name.
 
     Files named ``.csv`` follow CSV's quoting, ``.jsonl`` (``.ndjson``, ``.json``) are JSON objects; all others are
-    GLUE's TSV, where a quote is a character. Any of them may be gzipped (``.gz``).
+    GLUE's TSV, where a quote is a character. Any of them may be gzipped (``.gz``). ``.parquet`` needs pyarrow.
 
     Args:
         path: The file.
@@ -51,6 +52,8 @@ def read_table(path: str | Path, limits: DataLimits | None = None, *, name: str 
         UserError: For a missing, too large or malformed file, or unknown columns.
     """
     path, limits = Path(path), limits or DataLimits()
+    if path.suffix.lower() == ".parquet" and path.is_file():
+        return read_parquet([path], name or path.name, limits)
     rows = read_rows(path, limits.max_bytes)
     first = next(rows)  # so that a missing file is a sentence before its digest is asked for
 
