@@ -35,9 +35,7 @@ def _build(kind: str, value: str) -> gr.HTML:
         css_template=read_style(
             "base.css", "heatmaps.css", "tree/tree.css", "curves/curves.css", "triggers/triggers.css"
         ),
-        js_on_load="\n".join(
-            [*shared, read_script(STATIC / "shared"), *charts, read_script(STATIC / "triggers")]
-        ),
+        js_on_load="\n".join([*shared, read_script(STATIC / "shared"), *charts, read_script(STATIC / "triggers")]),
         apply_default_css=False,
         elem_id=f"{kind}-part",
     )
