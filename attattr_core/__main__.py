@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, faithfulness, finetune, tree
+from attattr_core.cli import attribute, faithfulness, finetune, shrink, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, finetune)
+COMMANDS = (attribute, tree, faithfulness, shrink, finetune)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -88,6 +88,8 @@ def finetune(
     _vet_packages(settings)
     _vet_output(base, output, resume=resume, overwrite=overwrite)
     training = read_examples(data, labels=settings.labels)
+    if training.has_values:
+        raise UserError(f"{training.file_name} has values, not classes; give a file with classes.")
     held_out = {name: read_examples(file, labels=training.label_names) for name, file in (eval_sets or {}).items()}
     counted = [training, *(read_examples(file) for file in vocabulary_data)]
     settings = replace(settings, labels=training.label_names)

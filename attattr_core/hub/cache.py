@@ -38,11 +38,12 @@ class CachedRepository:
 
     name: str
     sha: str
+    repo_type: str = "model"
 
     @property
     def folder(self) -> Path:
         """The folder of all commits."""
-        return find_cache() / repo_folder_name(repo_id=self.name, repo_type="model")
+        return find_cache() / repo_folder_name(repo_id=self.name, repo_type=self.repo_type)
 
     @property
     def snapshot(self) -> Path:
@@ -59,8 +60,12 @@ class CachedRepository:
 
     def list_files(self) -> list[RemoteFile]:
         """Lists what this commit's folder holds; links that lead nowhere are left out."""
-        paths = sorted(path for path in self.snapshot.glob("*") if path.is_file())
-        return [RemoteFile(path.name, path.stat().st_size, _read_digest(path)) for path in paths]
+        pattern = "*" if self.repo_type == "model" else "**/*"  # a model needs no file of a folder
+        paths = sorted(path for path in self.snapshot.glob(pattern) if path.is_file())
+        return [
+            RemoteFile(path.relative_to(self.snapshot).as_posix(), path.stat().st_size, _read_digest(path))
+            for path in paths
+        ]
 
     def has(self, file: RemoteFile) -> bool:
         """Tells whether a file is there with the content that was announced."""
@@ -70,7 +75,7 @@ class CachedRepository:
         """Lets this commit's folder show a blob; where links are not possible, a copy."""
         pointer, blob = self.snapshot / file.name, self.find_blob(file)
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        temporary = pointer.with_name(f".{file.name}.{os.getpid()}.{id(file)}")
+        temporary = pointer.with_name(f".{pointer.name}.{os.getpid()}.{id(file)}")
         try:
             temporary.symlink_to(os.path.relpath(blob, pointer.parent))
         except OSError:
@@ -90,14 +95,14 @@ def find_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def find_cached(name: str, revision: str | None) -> CachedRepository | None:
+def find_cached(name: str, revision: str | None, repo_type: str = "model") -> CachedRepository | None:
     """Looks for a commit of a repository in the cache, whole or not."""
     revision = revision or constants.DEFAULT_REVISION
     sha = revision
     if not _SHA.fullmatch(revision):
         with suppress(OSError, UnicodeDecodeError):
-            sha = (CachedRepository(name, "").folder / "refs" / revision).read_text()[:41].strip()
-    found = CachedRepository(name, sha)
+            sha = (CachedRepository(name, "", repo_type).folder / "refs" / revision).read_text()[:41].strip()
+    found = CachedRepository(name, sha, repo_type)
     return found if _SHA.fullmatch(sha) and found.snapshot.is_dir() else None
 
 

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from huggingface_hub import HfApi, ModelInfo, constants
+from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants
 from huggingface_hub.errors import (
     DisabledRepoError,
     GatedRepoError,
@@ -27,6 +27,7 @@ PATIENCE = 5.0  # seconds for everything that is asked before a download
 MAX_CONFIG_BYTES = 1 << 20
 _N_TRIES, _PAUSE = 3, 0.3
 _HIDDEN = "if it is private, put a token that may read it into HF_TOKEN"
+_NOUNS = {"model": "model", "dataset": "data set"}
 Result = TypeVar("Result")
 
 
@@ -46,7 +47,9 @@ class Deadline:
         return max(self.moment - time.monotonic(), 0.01)
 
 
-def fetch_info(name: str, revision: str | None, deadline: Deadline) -> ModelInfo:
+def fetch_info(
+    name: str, revision: str | None, deadline: Deadline, repo_type: str = "model"
+) -> ModelInfo | DatasetInfo:
     """Asks for a repository's metadata with the sizes and digests of its files.
 
     Raises:
@@ -54,27 +57,29 @@ def fetch_info(name: str, revision: str | None, deadline: Deadline) -> ModelInfo
         UserError: When the Hub says no.
     """
     api = HfApi(endpoint=constants.ENDPOINT)
+    ask = api.dataset_info if repo_type == "dataset" else api.model_info
     return _ask(
-        lambda: api.model_info(name, revision=revision, files_metadata=True, timeout=deadline.remaining),
+        lambda: ask(name, revision=revision, files_metadata=True, timeout=deadline.remaining),
         name,
         revision,
         deadline,
+        repo_type,
     )
 
 
-def fetch_bytes(name: str, revision: str, file_name: str, deadline: Deadline) -> bytes:
+def fetch_bytes(name: str, revision: str, file_name: str, deadline: Deadline, repo_type: str = "model") -> bytes:
     """Fetches a small file into memory, so that nothing of a model that is then refused is kept.
 
     Raises:
         HubUnavailableError: When there is no answer in time.
         UserError: When the Hub says no, or the file is longer than 1 MiB.
     """
-    return _ask(lambda: _read_small(name, revision, file_name, deadline), name, revision, deadline)
+    address = build_address(name, revision, file_name, repo_type)
+    return _ask(lambda: _read_small(address, name, file_name, deadline), name, revision, deadline, repo_type)
 
 
-def _read_small(name: str, revision: str, file_name: str, deadline: Deadline) -> bytes:
-    content = b""
-    address, headers = build_address(name, revision, file_name), build_headers()
+def _read_small(address: str, name: str, file_name: str, deadline: Deadline) -> bytes:
+    content, headers = b"", build_headers()
     with get_session().stream("GET", address, headers=headers, timeout=deadline.remaining) as response:
         hf_raise_for_status(response)
         for chunk in response.iter_bytes():
@@ -84,9 +89,14 @@ def _read_small(name: str, revision: str, file_name: str, deadline: Deadline) ->
     return content
 
 
-def build_address(name: str, revision: str, file_name: str) -> str:
+def build_address(name: str, revision: str, file_name: str, repo_type: str = "model") -> str:
     """Builds a file's address; huggingface_hub's own function keeps the endpoint that was set when it was imported."""
-    return f"{constants.ENDPOINT}/{name}/resolve/{quote(revision, safe='')}/{quote(file_name)}"
+    return f"{build_page(name, repo_type)}/resolve/{quote(revision, safe='')}/{quote(file_name)}"
+
+
+def build_page(name: str, repo_type: str = "model") -> str:
+    """Builds the address of a repository's page."""
+    return f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(repo_type, '')}{name}"
 
 
 def build_headers() -> dict[str, str]:
@@ -94,7 +104,9 @@ def build_headers() -> dict[str, str]:
     return {**build_hf_headers(), "Accept-Encoding": "identity"}
 
 
-def _ask(call: Callable[[], Result], name: str, revision: str | None, deadline: Deadline) -> Result:
+def _ask(
+    call: Callable[[], Result], name: str, revision: str | None, deadline: Deadline, repo_type: str = "model"
+) -> Result:
     """Asks again after an error of the server, as long as there is time."""
     for attempt in range(_N_TRIES):
         try:
@@ -102,10 +114,10 @@ def _ask(call: Callable[[], Result], name: str, revision: str | None, deadline: 
         except HfHubHTTPError as error:
             pause = _PAUSE * 2**attempt
             if error.response.status_code < 500 or attempt == _N_TRIES - 1 or deadline.remaining < pause:
-                raise explain(error, name, revision) from error
+                raise explain(error, name, revision, repo_type) from error
             time.sleep(pause)
         except Exception as error:
-            raise explain(error, name, revision) from error
+            raise explain(error, name, revision, repo_type) from error
     raise AssertionError("the last try returns or raises")
 
 
@@ -129,9 +141,9 @@ def _run_within(call: Callable[[], Result], seconds: float) -> Result:
     return result
 
 
-def explain(error: Exception, name: str, revision: str | None) -> Exception:
+def explain(error: Exception, name: str, revision: str | None, repo_type: str = "model") -> Exception:
     """Turns what huggingface_hub raised into one sentence, or into `HubUnavailableError` where the cache may help."""
-    page = f"{constants.ENDPOINT}/{name}"
+    page, noun = build_page(name, repo_type), _NOUNS[repo_type]
     match error:
         case UserError():
             return error
@@ -140,13 +152,13 @@ def explain(error: Exception, name: str, revision: str | None) -> Exception:
                 f"{name!r} is gated: accept its terms at {page}, then put a token of that account into HF_TOKEN."
             )
         case DisabledRepoError():
-            return refuse_disabled(name)
+            return refuse_disabled(name, repo_type)
         case RevisionNotFoundError():
             return UserError(f"{name!r} has no revision {revision!r}: see {page}/commits for those there are.")
         case RepositoryNotFoundError():
-            return UserError(f"There is no model {name!r} on the Hub: check the spelling; {_HIDDEN}.")
+            return UserError(f"There is no {noun} {name!r} on the Hub: check the spelling; {_HIDDEN}.")
         case HfHubHTTPError():
-            return _explain_status(error, name)
+            return _explain_status(error, name, noun)
         case OfflineModeIsEnabled():
             return HubUnavailableError("is not asked because HF_HUB_OFFLINE is set")
         case UnicodeEncodeError():  # headers take ASCII only, and nothing else in them is from outside
@@ -156,18 +168,18 @@ def explain(error: Exception, name: str, revision: str | None) -> Exception:
     return UserError(f"The Hub's answer about {name!r} cannot be understood ({type(error).__name__}): try again later.")
 
 
-def refuse_disabled(name: str) -> UserError:
-    """The sentence for a model that the Hub has taken down."""
-    return UserError(f"The Hub has disabled {name!r}: choose another model.")
+def refuse_disabled(name: str, repo_type: str = "model") -> UserError:
+    """The sentence for what the Hub has taken down."""
+    return UserError(f"The Hub has disabled {name!r}: choose another {_NOUNS[repo_type]}.")
 
 
-def _explain_status(error: HfHubHTTPError, name: str) -> Exception:
+def _explain_status(error: HfHubHTTPError, name: str, noun: str) -> Exception:
     response = error.response
     status = response.status_code
     if status == 401 and "credentials" in (response.headers.get("X-Error-Message") or ""):
         return UserError("The Hub does not accept the token in HF_TOKEN: renew it, or unset it for public models.")
     if status in (401, 404):
-        return UserError(f"There is no model {name!r} on the Hub: check the spelling; {_HIDDEN}.")
+        return UserError(f"There is no {noun} {name!r} on the Hub: check the spelling; {_HIDDEN}.")
     if status == 403:
         return UserError(f"The Hub does not let you read {name!r}: {_HIDDEN}.")
     if status == 429:

@@ -39,6 +39,7 @@ class Description:
         notice: What a person should know, one or two sentences, or "".
         folder: Where it is on disk, for what is not from the Hub.
         is_cached: Whether the Hub was not asked: what is in the cache has to do.
+        repo_type: What the Hub calls it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Description:
     notice: str = ""
     folder: Path | None = None
     is_cached: bool = False
+    repo_type: str = "model"
 
     @property
     def n_bytes(self) -> int:

@@ -70,7 +70,8 @@ def find_repository(reference: Reference, limits: HubLimits, deadline: Deadline)
         reason, way, notice = "is not asked in offline mode", "turn ATTATTR_OFFLINE and HF_HUB_OFFLINE off", ""
     else:
         try:
-            return _ask_hub(reference.name, asked, deadline)
+            now, sha, files, notice = ask_hub(reference.name, asked, deadline)
+            return Source(now, files, _build_reader(now, sha, files, deadline), sha, asked, notice)
         except HubUnavailableError as error:
             reason, way, notice = str(error), "try again later", f"The Hub {error}: the copy in the cache is used."
     cached = find_cached(reference.name, asked)
@@ -86,33 +87,51 @@ def find_repository(reference: Reference, limits: HubLimits, deadline: Deadline)
     )
 
 
-def _ask_hub(name: str, asked: str, deadline: Deadline) -> Source:
-    info = fetch_info(name, asked, deadline)
+def ask_hub(
+    name: str, asked: str, deadline: Deadline, repo_type: str = "model"
+) -> tuple[str, str, tuple[RemoteFile, ...], str]:
+    """Asks the Hub for a repository: its id now, its commit, all its files, and what a person should know.
+
+    Raises:
+        HubUnavailableError: When there is no answer in time.
+        UserError: When the Hub says no, or what makes no sense.
+    """
+    info = fetch_info(name, asked, deadline, repo_type)
     if info.disabled:
-        raise refuse_disabled(name)
+        raise refuse_disabled(name, repo_type)
     try:
         now, sha = parse_hub_id(info.id).name, str(info.sha)
         files = tuple(_read_entry(entry) for entry in info.siblings or ())
     except (UserError, TypeError, ValueError, AttributeError) as error:
-        raise explain(ValueError("metadata"), name, asked) from error
+        raise explain(ValueError("metadata"), name, asked, repo_type) from error
     if not is_sha(sha):
-        raise explain(ValueError("commit"), name, asked)
+        raise explain(ValueError("commit"), name, asked, repo_type)
     notice = f"{name!r} is called {now!r} on the Hub now." if now.lower() != name.lower() else ""
-    return Source(now, files, _build_reader(now, sha, files, deadline), sha, asked, notice)
+    return now, sha, files, notice
+
+
+def fetch_verified(name: str, sha: str, file: RemoteFile, deadline: Deadline, repo_type: str = "model") -> bytes:
+    """Fetches a small file into memory and checks that it is what the Hub announced.
+
+    Raises:
+        HubUnavailableError: When there is no answer in time.
+        UserError: When it is not, or the Hub says no.
+    """
+    content = fetch_bytes(name, sha, file.name, deadline, repo_type)
+    if len(file.digest) == 40 and compute_git_digest(content) != file.digest:
+        raise UserError(f"{file.name} of {name!r} is not what the Hub announced: try again later.")
+    return content
 
 
 def _build_reader(
     name: str, sha: str, files: tuple[RemoteFile, ...], deadline: Deadline
 ) -> Callable[[str], dict[str, Any]]:
-    digests = {file.name: file.digest for file in files}
+    by_name = {file.name: file for file in files}
 
     def read(file: str) -> dict[str, Any]:
-        if file not in digests:
+        if file not in by_name:
             raise UserError(f"{name!r} has no {file}: it is not a model of transformers.")
-        content = fetch_bytes(name, sha, file, deadline)
-        if len(digests[file]) == 40 and compute_git_digest(content) != digests[file]:
-            raise UserError(f"{file} of {name!r} is not what the Hub announced: try again later.")
-        return parse_json(content, name, file)
+        return parse_json(fetch_verified(name, sha, by_name[file], deadline), name, file)
 
     return read
 

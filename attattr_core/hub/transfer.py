@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
@@ -20,7 +21,6 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import CachedRepository, RemoteFile, find_cache, is_whole
 from attattr_core.hub.client import HubUnavailableError, build_address, build_headers, explain
-from attattr_core.hub.metadata import Description
 
 _N_TRIES, _PAUSE = 5, 0.5  # tries in a row that bring nothing
 _STALL = 5.0  # seconds without a byte
@@ -40,14 +40,30 @@ class Progress:
     n_total: int
 
 
-def download(description: Description) -> Iterator[Progress]:
-    """Fetches the files of a model and of its base that are not in the cache yet.
+class Downloadable(Protocol):
+    """What can be downloaded: files of a repository at one commit, and perhaps of another one below it.
+
+    A model's `attattr_core.hub.metadata.Description`, or a part of a data set (`attattr_core.datasets.hub_sets`).
+    """
+
+    name: str
+    revision: str
+    asked_revision: str
+    files: tuple[RemoteFile, ...]
+    base: "Downloadable | None"
+    folder: Path | None
+    is_cached: bool
+    repo_type: str
+
+
+def download(description: Downloadable) -> Iterator[Progress]:
+    """Fetches the files of a model and of its base, or of a data set, that are not in the cache yet.
 
     Closing the iterator stops at once and keeps what has arrived: the next call goes on from there. Two calls for the
-    same model may run at the same time, in threads or programs; one of them fetches and the other waits.
+    same may run at the same time, in threads or programs; one of them fetches and the other waits.
 
     Args:
-        description: From `describe`.
+        description: From `describe`, or a part of a data set.
 
     Yields:
         The progress, first what was there and last the whole.
@@ -65,7 +81,7 @@ def download(description: Description) -> Iterator[Progress]:
             n_done += file.n_bytes
         for part in (description.base, description):
             if part and part.revision and not part.is_cached:
-                CachedRepository(part.name, part.revision).name_revision(part.asked_revision)
+                _find_place(part).name_revision(part.asked_revision)
     except OSError as error:
         raise UserError(
             f"{description.name!r} cannot be kept in {str(find_cache())!r} ({error.strerror or error}): make room "
@@ -74,25 +90,27 @@ def download(description: Description) -> Iterator[Progress]:
     yield Progress(n_total, n_total)
 
 
-def find_snapshot(description: Description) -> Path:
-    """Finds the folder of a model: its own on disk, or that of its commit in the cache.
+def find_snapshot(description: Downloadable) -> Path:
+    """Finds the folder of a model or data set: its own on disk, or that of its commit in the cache.
 
     Raises:
         UserError: When a file is missing or broken; `download` mends that.
     """
     if description.folder is not None:
         return description.folder
-    cached = CachedRepository(description.name, description.revision)
+    cached = _find_place(description)
     for file in description.files:
         if not cached.has(file):
             raise UserError(f"{file.name} of {description.name!r} is not in the cache: download it first.")
     return cached.snapshot
 
 
-def _check_room(description: Description, parts: list[tuple[Description, RemoteFile]]) -> None:
-    n_wanted = sum(
-        file.n_bytes for part, file in parts if not CachedRepository(part.name, part.revision).find_blob(file).exists()
-    )
+def _find_place(part: Downloadable) -> CachedRepository:
+    return CachedRepository(part.name, part.revision, part.repo_type)
+
+
+def _check_room(description: Downloadable, parts: list[tuple[Downloadable, RemoteFile]]) -> None:
+    n_wanted = sum(file.n_bytes for part, file in parts if not _find_place(part).find_blob(file).exists())
     place = next(path for path in (find_cache(), *find_cache().absolute().parents) if path.is_dir())
     n_free = shutil.disk_usage(place).free
     if n_wanted > n_free:
@@ -102,9 +120,9 @@ def _check_room(description: Description, parts: list[tuple[Description, RemoteF
         )
 
 
-def _fetch(part: Description, file: RemoteFile) -> Iterator[int]:
+def _fetch(part: Downloadable, file: RemoteFile) -> Iterator[int]:
     """Brings one file into the cache; yields how many of its bytes are here."""
-    cached = CachedRepository(part.name, part.revision)
+    cached = _find_place(part)
     if cached.has(file):
         yield file.n_bytes
         return
@@ -138,7 +156,7 @@ def _acquire(lock: FileLock, partial: Path) -> Iterator[int]:
             yield _measure(partial)
 
 
-def _receive(part: Description, file: RemoteFile, partial: Path) -> Iterator[int]:
+def _receive(part: Downloadable, file: RemoteFile, partial: Path) -> Iterator[int]:
     """Receives what is missing of a file, however often the connection breaks, and checks the whole."""
     n_failures, n_bytes = 0, _measure(partial)
     while n_bytes < file.n_bytes:
@@ -172,11 +190,11 @@ def _wait(seconds: float, n_bytes: int) -> Iterator[int]:
         time.sleep(min(left, _POLL))
 
 
-def _stream(part: Description, file: RemoteFile, partial: Path) -> Iterator[int]:
+def _stream(part: Downloadable, file: RemoteFile, partial: Path) -> Iterator[int]:
     """Appends to a partial file from where it ends."""
     n_bytes = _measure(partial)
     headers = build_headers() | ({"Range": f"bytes={n_bytes}-"} if n_bytes else {})
-    address = build_address(part.name, part.revision, file.name)
+    address = build_address(part.name, part.revision, file.name, part.repo_type)
     with get_session().stream("GET", address, headers=headers, timeout=_STALL) as response:
         hf_raise_for_status(response)
         is_continued = n_bytes and response.status_code == 206
@@ -196,19 +214,19 @@ def _is_passing(failure: Exception) -> bool:
     return not isinstance(failure, OfflineModeIsEnabled)
 
 
-def _explain_break(failure: Exception, part: Description, file: RemoteFile, partial: Path) -> UserError:
+def _explain_break(failure: Exception, part: Downloadable, file: RemoteFile, partial: Path) -> UserError:
     if isinstance(failure, HfHubHTTPError):
         if failure.response.status_code == 416:  # the Hub has less of it than it announced
             partial.unlink(missing_ok=True)
             return UserError(
                 f"{file.name} of {part.name!r} is not as long as the Hub announced: try again, it is fetched anew."
             )
-        reason = explain(failure, part.name, part.revision)
+        reason = explain(failure, part.name, part.revision, part.repo_type)
         if isinstance(reason, UserError):
             return reason
         failure = reason
     elif not isinstance(failure, HubUnavailableError):
-        failure = explain(failure, part.name, part.revision)
+        failure = explain(failure, part.name, part.revision, part.repo_type)
     return UserError(
         f"The download of {part.name!r} broke off after {_measure(partial) / 1e6:.1f} of {file.n_bytes / 1e6:.1f} MB "
         f"of {file.name} (the Hub {failure}): try again, it goes on from there."

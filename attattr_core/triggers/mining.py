@@ -14,7 +14,7 @@ import numpy as np
 
 from attattr_core.batches import bucket_examples, prepare_baselines, record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import Example, ExampleSet
+from attattr_core.datasets import Example, ExampleSet, digest_example
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
 from attattr_core.integration import integrate_layer
@@ -25,7 +25,6 @@ from attattr_core.settings import Settings
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining_state import MiningState
-from attattr_core.triggers.overlap import digest_example
 from attattr_core.triggers.results import Trigger, TriggerSet
 from attattr_core.triggers.versions import list_versions
 

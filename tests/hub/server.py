@@ -1,4 +1,4 @@
-"""A small Hub on loopback: metadata, files behind redirects, byte ranges, and every fault that the tests ask for."""
+"""A small Hub on loopback: models and data sets, files behind redirects, byte ranges, and every fault that tests ask for."""
 
 import hashlib
 import json
@@ -7,16 +7,16 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 GOOD_TOKEN = "hf_allowed"
-_BINARY = (".safetensors", ".bin", ".model")
+_BINARY = (".safetensors", ".bin", ".model", ".parquet")
 _CHUNK = 1 << 16
 
 
 @dataclass
 class Repository:
-    """What the server has of one model, and how it misbehaves.
+    """What the server has of one model or data set, and how it misbehaves.
 
     Attributes:
         folders: Content by commit.
@@ -48,7 +48,7 @@ class Repository:
 
 
 class HubServer(ThreadingHTTPServer):
-    """Serves folders as models."""
+    """Serves folders as models, and as data sets those whose names begin with ``datasets/``."""
 
     daemon_threads = True
 
@@ -93,6 +93,10 @@ def describe_file(folder: Path, path: Path) -> dict:
     return entry
 
 
+def quote_all(text: str) -> str:
+    return quote(text, safe="")
+
+
 def compute_etag(path: Path, is_large: bool) -> str:
     content = path.read_bytes()
     if is_large:
@@ -118,9 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         self.server.requests.append((self.command, self.path, headers))
         parts = [unquote(part) for part in path.strip("/").split("/")]
-        if parts[:2] == ["api", "models"]:
+        if parts[0] == "api" and parts[1:2] in (["models"], ["datasets"]):
             place = next((i for i, part in enumerate(parts) if part in ("revision", "tree")), len(parts))
-            self._answer_metadata("/".join(parts[2:place]), parts[place:])
+            self._answer_metadata("/".join(parts[2 if parts[1] == "models" else 1 : place]), parts[place:])
         elif parts[0] == "cdn":
             place = parts.index("at")
             self._send_file("/".join(parts[1:place]), parts[place + 1], "/".join(parts[place + 2 :]))
@@ -138,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         if model.errors:
             return self._refuse(model.errors.pop(0), "", "", {"Retry-After": "30"})
         if model.renamed_to:
-            location = "/".join(["/api/models", model.renamed_to, *rest])
+            kind = "" if name.startswith("datasets/") else "models/"
+            location = "/".join([f"/api/{kind}{model.renamed_to}", *map(quote_all, rest)])
             return self._send(307, b"", {"Location": location + "?" + urlsplit(self.path).query})
         time.sleep(model.delay)
         sha = self._find_commit(model, rest[1] if rest else "main")
@@ -149,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[:1] == ["tree"]:
             tree = [{"type": "file", "path": entry["rfilename"], "oid": entry["blobId"], **entry} for entry in files]
             return self._send(200, json.dumps(tree).encode())
-        answer = {"_id": "1", "id": name, "modelId": name, "sha": sha, "siblings": files, "private": False}
+        public = name.removeprefix("datasets/")
+        answer = {"_id": "1", "id": public, "modelId": public, "sha": sha, "siblings": files, "private": False}
         answer |= {"gated": "manual" if model.gated else False, "disabled": model.disabled} | model.metadata
         return self._send(200, json.dumps(answer).encode(), pause=0.3 if model.drip else 0, n_piece=8)
 

@@ -106,7 +106,7 @@ def test_kinds_are_read_where_there_is_such_a_column(write):
 MISTAKES = {
     "empty file": ("", "empty"),
     "no rows": ("sentence\tlabel\n", "no labelled rows"),
-    "CoLA without header": ("gj04\t1\t\tOur friends won't buy it .\n", "No text column.*header"),
+    "no header": ("good film\t1\nbad film\t0\n", "No text column.*header"),
     "no label column": ("index\tsentence\n0\tgood\n", "No label column"),
     "too few cells": ("sentence\tlabel\ngood\t1\nbad\n", "Line 3 of data.tsv has 1 columns"),
     "too many cells": ("sentence\tlabel\ngood\tfilm\t1\n", "Line 2 of data.tsv has 3 columns"),
