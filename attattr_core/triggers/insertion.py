@@ -66,18 +66,30 @@ def choose_insertions(
     Returns:
         The tokens by their position in the pattern's example; none where the pattern holds special tokens only.
     """
+    sentences = _split_sentences(trigger, special)
+    return tuple(
+        Insertion(trigger.tokens[position], number, (sentence.index(position) + 1) / len(sentence))
+        for position in choose_positions(trigger, use_all=use_all, special=special)
+        for number, sentence in enumerate(sentences)
+        if position in sentence
+    )
+
+
+def choose_positions(
+    trigger: Trigger, *, use_all: bool = False, special: Collection[str] = SPECIAL_TOKENS
+) -> tuple[int, ...]:
+    """Chooses where in the pattern's example the tokens stand that `choose_insertions` gives, in the same order."""
     positions = set(trigger.top1_position)
     first, second = trigger.max_combined_attr
     if use_all or first == 0 or not second / first < SECOND_SHARE:
         positions |= set(trigger.top2_position)
+    return tuple(position for position in sorted(positions) if trigger.tokens[position] not in special)
+
+
+def _split_sentences(trigger: Trigger, special: Collection[str]) -> tuple[list[int], list[int]]:
+    """Positions of the tokens of sentence A and of B that are not special."""
     kept = [index for index, token in enumerate(trigger.tokens) if token not in special]
-    sentences = [[index for index in kept if (index >= trigger.seg_pos) == is_second] for is_second in (False, True)]
-    return tuple(
-        Insertion(trigger.tokens[position], number, (sentence.index(position) + 1) / len(sentence))
-        for number, sentence in enumerate(sentences)
-        for position in sorted(positions)
-        if position in sentence
-    )
+    return [index for index in kept if index < trigger.seg_pos], [index for index in kept if index >= trigger.seg_pos]
 
 
 def resolve_insertions(
