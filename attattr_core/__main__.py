@@ -3,14 +3,10 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, faithfulness, finetune, shrink, tree
+from attattr_core.cli import attribute, evaluate_triggers, faithfulness, finetune, mine_triggers, shrink, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, shrink, finetune)
-from attattr_core.cli import attribute, evaluate_triggers, faithfulness, finetune, mine_triggers, tree
-from attattr_core.errors import UserError
-
-COMMANDS = (attribute, tree, faithfulness, finetune, mine_triggers, evaluate_triggers)
+COMMANDS = (attribute, tree, faithfulness, mine_triggers, evaluate_triggers, shrink, finetune)
 
 
 def main(arguments: list[str] | None = None) -> int:
