@@ -6,7 +6,7 @@ import sys
 from attattr_core.cli import attribute, evaluate_triggers, faithfulness, finetune, mine_triggers, shrink, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, shrink, mine_triggers, evaluate_triggers, finetune)
+COMMANDS = (attribute, tree, faithfulness, mine_triggers, evaluate_triggers, shrink, finetune)
 
 
 def main(arguments: list[str] | None = None) -> int:

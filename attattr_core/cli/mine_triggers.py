@@ -99,7 +99,8 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, state: Pa
 
 
 def _summarise(triggers: "TriggerSet") -> str:
-    from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, choose_insertions
+    from attattr_core.triggers.insertion import DEFAULT_THRESHOLD
+    from attattr_core.triggers.patterns import choose_insertions
 
     strong = [trigger for trigger in triggers.triggers if trigger.strength >= DEFAULT_THRESHOLD]
     shown = [" + ".join(one.token for one in choose_insertions(trigger)) for trigger in strong[:5]]

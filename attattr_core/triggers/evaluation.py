@@ -13,7 +13,7 @@ import torch
 
 from attattr_core.batches import bucket_examples, check_logits, record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet, digest_example
+from attattr_core.datasets import ExampleSet
 from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.errors import UserError
 from attattr_core.outputs import compute_probabilities, find_output_kind
@@ -21,15 +21,15 @@ from attattr_core.replay import instrumented, run_pruned
 from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
-    SPECIAL_TOKENS,
     Pieces,
     Triggered,
-    choose_insertions,
     insert_into_example,
     resolve_insertions,
 )
 from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining import check_classes
+from attattr_core.triggers.overlap import drop_mined
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions
 from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 from attattr_core.triggers.results import (
     ClassAccuracy,
@@ -168,28 +168,6 @@ def find_special_tokens(checkpoint: Checkpoint) -> frozenset[str]:
     """Finds the names of a tokenizer's special tokens, but for the unknown and mask tokens, which stand for words."""
     tokenizer = checkpoint.tokenizer
     return frozenset(tokenizer.all_special_tokens) - {tokenizer.unk_token, tokenizer.mask_token}
-
-
-def drop_mined(examples: ExampleSet, mined: Collection[str], *, drop: bool = False) -> ExampleSet:
-    """Keeps examples that were mined out of an evaluation.
-
-    Args:
-        examples: The evaluation data.
-        mined: Digests of the mined examples.
-        drop: Leave them out, in place of refusing the data.
-
-    Raises:
-        UserError: When there are such examples and they are not dropped, or none is left.
-    """
-    known = set(mined)
-    fresh = tuple(example for example in examples.examples if not known or digest_example(example) not in known)
-    n_mined = len(examples) - len(fresh)
-    if n_mined and not (drop and fresh):
-        raise UserError(
-            f"{n_mined} of the {len(examples)} examples of {examples.file_name!r} were used for mining, and what is "
-            "measured on them proves nothing: choose other data" + ("." if drop else ", or drop them.")
-        )
-    return replace(examples, examples=fresh, kinds=()) if n_mined else examples
 
 
 class _Evaluation:

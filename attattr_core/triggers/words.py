@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from attattr_core.triggers.insertion import choose_positions
+from attattr_core.triggers.patterns import choose_positions
 from attattr_core.triggers.pieces import find_word, strip_marks
 from attattr_core.triggers.results import Trigger, TriggerSet
 
