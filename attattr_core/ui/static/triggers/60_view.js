@@ -69,7 +69,8 @@ function createTriggers(root) {
   const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
-  root.replaceChildren(notice, progress.node, source, body);
+  const back = make("button", { type: "button", class: "aa-button", text: "Back to the result that comes with the checkpoint", "data-testid": "triggers-shipped", onclick: () => trigger("show_shipped") });
+  root.replaceChildren(notice, progress.node, make("div", { class: "aa-source-line" }, source, back), body);
 
   const rowAt = () => shownMined(message)?.rows.indexOf(pickedRow(message)) ?? -1;
 
@@ -99,6 +100,7 @@ function createTriggers(root) {
     if (mode?.names !== names.join()) {
       const choose = (value) => {
         triggersKept.mode = value;
+        trigger("select_mode", { mode: value });
         keepPick();
         redraw();
         announce();
@@ -120,6 +122,7 @@ function createTriggers(root) {
     table.draw(message, mined, redraw);
     const shown = table.rows().length;
     count.textContent = shown === mined.rows.length ? String(shown) : shown + " of " + mined.rows.length;
+    back.hidden = ["precomputed", "running"].includes(message.status) || !message.has_shipped;
     source.replaceChildren(...sourceParts(message, mined));
     const row = pickedRow(message);
     picked.replaceChildren(...(row ? [chipsOf(row)] : []));

@@ -1,0 +1,128 @@
+"""Mining and evaluating triggers. On ZeroGPU another process does it, as with `attattr_core.ui.work`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attattr_core.datasets import ExampleSet
+from attattr_core.errors import UserError
+from attattr_core.hub import Description, find_snapshot
+from attattr_core.triggers.results import TriggerSet
+from attattr_core.ui.models import identify
+from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
+from attattr_core.ui.work import Refusal, find_cache
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.triggers.evaluation import EvaluationSoFar
+    from attattr_core.triggers.mining import MiningSoFar
+
+_CHARACTERS = 100  # of an example, as most have
+
+
+@dataclass(frozen=True)
+class MiningJob:
+    """What is to be mined.
+
+    Attributes:
+        description: The checkpoint.
+        names: The visitor's own label names, or ().
+        examples: The data.
+        mode: The way of mining.
+        n_examples: How many examples.
+        min_tokens: Shorter ones are left out.
+    """
+
+    description: Description
+    names: tuple[str, ...]
+    examples: ExampleSet
+    mode: str
+    n_examples: int
+    min_tokens: int
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What is to be evaluated.
+
+    Attributes:
+        description: The checkpoint attacked.
+        names: The visitor's own label names, or ().
+        examples: The data.
+        triggers: The triggers, the strongest first.
+        n_triggers: How many of them.
+        n_seeds: Random controls beside each.
+        as_words: Whether the tokens are put in as words, as a checkpoint with another vocabulary needs it.
+        drops: Whether examples that were mined are left out, in place of refusing them.
+    """
+
+    description: Description
+    names: tuple[str, ...]
+    examples: ExampleSet
+    triggers: TriggerSet
+    n_triggers: int
+    n_seeds: int
+    as_words: bool = False
+    drops: bool = False
+
+
+def _count_bytes(description: Description) -> int:
+    parts = [part for part in (description, description.base) if part is not None]
+    return sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
+
+
+def _estimate_mining(job: MiningJob) -> int:
+    one = estimate_seconds(_count_bytes(job.description), n_characters=_CHARACTERS, n_nodes=64)
+    return min(LONGEST, one + job.n_examples // 4)
+
+
+def _estimate_evaluation(job: EvaluationJob) -> int:
+    passes = len(job.examples) * job.n_triggers * (1 + 2 * job.n_seeds)
+    return min(LONGEST, estimate_seconds(_count_bytes(job.description)) + passes // 1000)
+
+
+@on_gpu(_estimate_mining)
+def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
+    """Mines triggers, some examples at a time; a `Refusal` ends it."""
+    from attattr_core.triggers.mining import mine_triggers
+
+    try:
+        with _use(job) as checkpoint:
+            options = {"mode": job.mode, "n_examples": job.n_examples, "min_tokens": job.min_tokens}
+            yield from mine_triggers(checkpoint, job.examples, **options)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+@on_gpu(_estimate_evaluation)
+def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Refusal]":
+    """Evaluates triggers, one pass over the data at a time; a `Refusal` ends it."""
+    from attattr_core.triggers.evaluation import evaluate_triggers
+
+    try:
+        with _use(job) as checkpoint:
+            options = {"n_triggers": job.n_triggers, "n_seeds": job.n_seeds, "drop_overlap": job.drops}
+            yield from evaluate_triggers(checkpoint, job.examples, job.triggers, as_words=job.as_words, **options)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+def _refuse_size(job: MiningJob | EvaluationJob) -> Refusal:
+    return Refusal(f"There is not enough memory for {job.description.name!r}: choose a smaller model or shorter texts.")
+
+
+@contextmanager
+def _use(job: MiningJob | EvaluationJob) -> "Iterator[Checkpoint]":
+    """The checkpoint with the visitor's label names; a model of the Hub may load and then fail at every text."""
+    from attattr_core.labels import rename_labels
+    from attattr_core.loading import explaining
+
+    name, revision = identify(job.description)
+    with find_cache().use(name, revision=revision, description=job.description) as checkpoint:
+        with explaining(job.description.name, "run on these texts"):
+            yield rename_labels(checkpoint, job.names) if job.names else checkpoint
