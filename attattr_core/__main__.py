@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, faithfulness, finetune, tree
+from attattr_core.cli import attribute, compare_heads, faithfulness, finetune, heads, prune, shrink, tree
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, finetune)
+COMMANDS = (attribute, tree, faithfulness, heads, prune, compare_heads, shrink, finetune)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,6 +27,7 @@ class Encoded:
         words: Number of the word that a token is a piece of, -1 for special tokens.
         word_labels: The words as they stand in the text.
         n_cut: Tokens that were cut because the text is longer than the model takes.
+        spans: First character of each token in its text and the one after its last, (0, 0) for special tokens.
     """
 
     inputs: dict[str, list[int]]
@@ -35,6 +36,7 @@ class Encoded:
     words: tuple[int, ...]
     word_labels: tuple[str, ...]
     n_cut: int
+    spans: tuple[tuple[int, int], ...]
 
 
 def find_max_length(checkpoint: Checkpoint) -> int:
@@ -48,13 +50,14 @@ def find_max_length(checkpoint: Checkpoint) -> int:
     return int(min(*limits, MAX_TOKENS)) if limits else MAX_TOKENS
 
 
-def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> Encoded:
+def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None, *, n_reserved: int = 0) -> Encoded:
     """Tokenises one example, cut to the model's length (the longer text first).
 
     Args:
         checkpoint: The classifier.
         text: The sentence, or the first of a pair.
         text_pair: The second of a pair; None or "" for a single sentence.
+        n_reserved: Tokens to leave room for, which are to be inserted later.
 
     Returns:
         The encoded example.
@@ -67,7 +70,7 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
     texts = tuple(_drop_surrogates(part) for part in ((text, text_pair) if (text_pair or "").strip() else (text,)))
     if not texts[0].strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
-    max_length = find_max_length(checkpoint)
+    max_length = find_max_length(checkpoint) - n_reserved
     kept, n_tokens = _tokenise(checkpoint, texts, max_length)
     if not kept["input_ids"]:
         raise UserError(f"The tokenizer of {checkpoint.name!r} makes no token of this text: choose another text.")
@@ -87,6 +90,7 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None) -> E
         words=words,
         word_labels=word_labels,
         n_cut=n_tokens - len(kept["input_ids"]),
+        spans=tuple((span.start, span.end) for span in spans),
     )
 
 

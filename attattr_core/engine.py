@@ -1,16 +1,16 @@
 """Attribute a text: from a checkpoint and a sentence or pair to an `Attribution`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from attattr_core.attribution import Attribution
+from attattr_core.batches import bucket_examples, prepare_baselines, record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import SPECIAL, Encoded, collate, encode, replace_words
+from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
 from attattr_core.integration import LayerIntegral, integrate_layer
 from attattr_core.outputs import (
     check_function,
@@ -19,13 +19,10 @@ from attattr_core.outputs import (
     find_output_kind,
     find_predictions,
 )
-from attattr_core.replay import Record, instrumented, record
+from attattr_core.replay import Record, instrumented
 from attattr_core.settings import Settings
 
 Text = str | tuple[str] | tuple[str, str | None]
-_MAX_BATCH = 32
-_MAX_ENTRIES = 1 << 26  # attention entries of a batch over all layers: a quarter of a gigabyte in float32
-_MAX_PADDING = 1.25
 
 
 def attribute(
@@ -108,7 +105,7 @@ def attribute_batch(
         raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
     encoded = [encode(checkpoint, *pair) for pair in texts]
     results: dict[int, Attribution] = {}
-    for bucket in _bucket([_find_kind(checkpoint, example) for example in encoded], _count_entries(checkpoint)):
+    for bucket in bucket_examples(checkpoint, encoded):
         picked = [[values[index] for index in bucket] for values in (encoded, texts, wanted)]
         *_, drafts = _attribute_encoded(checkpoint, *picked, settings)
         results.update(zip(bucket, (draft.finish() for draft in drafts), strict=True))
@@ -117,39 +114,6 @@ def attribute_batch(
 
 def _split(text: str, text_pair: str | None = None) -> tuple[str, ...]:
     return (text, text_pair) if text_pair and text_pair.strip() else (text,)
-
-
-def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]:
-    """What tells examples that cannot run together apart, then the length."""
-    config, ids = checkpoint.model.config, example.inputs["input_ids"]
-    # the head of an encoder-decoder reads the last </s> and wants equally many in a batch
-    n_ends = ids.count(config.eos_token_id) if config.is_encoder_decoder else 0
-    # without a padding token the head of a decoder reads the last position, padding or not; some heads always do
-    reads_padding = config.pad_token_id == -1 or getattr(config, "summary_type", None) in ("last", "mean")
-    needs_equal_lengths = reads_padding or find_family(config.model_type).sees_padding
-    return n_ends, len(ids) if needs_equal_lengths else 0, len(ids)
-
-
-def _count_entries(checkpoint: Checkpoint) -> int:
-    """Attention entries of one pair of tokens, over all layers and heads."""
-    return checkpoint.model.config.num_hidden_layers * checkpoint.model.config.num_attention_heads
-
-
-def _bucket(kinds: Iterable[tuple[int, int, int]], n_maps: int) -> Iterator[list[int]]:
-    """Groups examples of one kind and similar length: little is padded, and all maps of a group fit the memory."""
-    bucket: list[int] = []
-    first = (0, 0, 0)
-    for kind, index in sorted((kind, index) for index, kind in enumerate(kinds)):
-        n_entries = (len(bucket) + 1) * n_maps * kind[2] ** 2
-        is_full = len(bucket) == _MAX_BATCH or n_entries > _MAX_ENTRIES
-        if bucket and (is_full or kind[:2] != first[:2] or kind[2] > first[2] * _MAX_PADDING):
-            yield bucket
-            bucket = []
-        if not bucket:
-            first = kind
-        bucket.append(index)
-    if bucket:
-        yield bucket
 
 
 def _attribute_encoded(
@@ -165,11 +129,7 @@ def _attribute_encoded(
     kind = find_output_kind(model.config)
     check_function(settings.function, kind)
     with instrumented(model):
-        clean = record(model, collate(checkpoint, encoded))
-        if not bool(clean.logits.isfinite().all()):
-            raise UserError(
-                f"The model {checkpoint.name!r} gives logits that are not numbers: its weights are damaged."
-            )
+        clean = record_batch(checkpoint, encoded)
         predicted = find_predictions(clean.logits, kind).tolist()
         targets = [checkpoint.find_target(target, guess) for target, guess in zip(wanted, predicted, strict=True)]
         target_ids = torch.tensor(targets, device=checkpoint.device)
@@ -178,29 +138,12 @@ def _attribute_encoded(
             for index in range(len(encoded))
         ]
         yield drafts
-        baselines = _prepare_baselines(checkpoint, clean, encoded, settings.baseline)
+        baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
         for layer in reversed(range(len(clean.layers))):
             integral = integrate_layer(model, clean, layer, baselines[layer], target_ids, settings)
             for draft in drafts:
                 draft.add(layer, integral)
             yield drafts
-
-
-def _prepare_baselines(checkpoint: Checkpoint, clean: Record, encoded: list[Encoded], name: str) -> list[Tensor]:
-    """A′ of every layer, each (B, H, T, T) or broadcastable to it."""
-    if name == "unk":
-        longest = max(len(example.tokens) for example in encoded)
-        sentences = [list(example.sentences) + [SPECIAL] * (longest - len(example.tokens)) for example in encoded]
-        special = torch.tensor(sentences, device=checkpoint.device) == SPECIAL
-        unknown = record(checkpoint.model, replace_words(checkpoint, clean.inputs, special))
-        return [layer.attention for layer in unknown.layers]
-    if name == "zero":
-        return [torch.zeros_like(layer.attention[:1, :1]) for layer in clean.layers]
-    allowed = [
-        torch.ones_like(layer.attention[:1, :1]) if layer.allowed is None else layer.allowed.to(layer.attention)
-        for layer in clean.layers
-    ]
-    return [mask / mask.sum(-1, keepdim=True).clamp(min=1) for mask in allowed]
 
 
 class _Draft:

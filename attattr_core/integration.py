@@ -135,13 +135,25 @@ class _Path:
         return compute_output(logits, self.targets[examples], self.function, find_output_kind(self.model.config))
 
     def _count_rows(self) -> int:
-        """Chooses how many rows fit: what autograd keeps per row is about ten states and two feed-forwards a layer."""
-        config = self.model.config
-        n_tokens = self.start.shape[1]
-        hidden = config.hidden_size
-        inner = getattr(config, "intermediate_size", None) or 4 * hidden
-        per_layer = n_tokens * (10 * hidden + 3 * inner) + 3 * self.start.shape[2] * n_tokens**2
-        per_row = per_layer * (len(self.clean.layers) - self.layer) * self.start.element_size()
-        if self.start.is_cuda:
-            return max(1, torch.cuda.mem_get_info(self.start.device)[0] // 2 // per_row)
-        return max(1, min(CPU_BYTES // per_row, CPU_TOKENS // n_tokens))
+        return count_rows(self.model, self.start.shape[1], len(self.clean.layers) - self.layer)
+
+
+def count_rows(model: PreTrainedModel, n_tokens: int, n_layers: int) -> int:
+    """Chooses how many rows fit: what autograd keeps per row is about ten states and two feed-forwards a layer.
+
+    Args:
+        model: The model, on the device where it runs.
+        n_tokens: Tokens of a row.
+        n_layers: Layers that run.
+
+    Returns:
+        At least 1.
+    """
+    config = model.config
+    hidden = config.hidden_size
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    per_layer = n_tokens * (10 * hidden + 3 * inner) + 3 * config.num_attention_heads * n_tokens**2
+    per_row = per_layer * n_layers * model.dtype.itemsize
+    if model.device.type == "cuda":
+        return max(1, torch.cuda.mem_get_info(model.device)[0] // 2 // per_row)
+    return max(1, min(CPU_BYTES // per_row, CPU_TOKENS // n_tokens))

@@ -1,4 +1,4 @@
-"""What a model's instruments do in a pass: record it, replay it from one layer, or mask it; `replay` starts them.
+"""What a model's instruments do in a pass: record, replay from one layer, prune, mask or trace; `replay` starts them.
 
 The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
 registered with transformers' attention interface, and, for families that do not use it, an `Interception`.
@@ -69,48 +69,106 @@ class Recording:
         self.layers[-1].attended.append(attended)
 
 
-class Replaying:
-    """A pass that skips the layers below one layer and gives that layer its context.
+class _Restarting:
+    """A pass that takes what the lowest layers returned from an earlier pass.
 
     The layer ``narrow`` (the top one, where the classifier reads its first token only) runs for the first token:
     its input is that token's state, and only its keys and values are computed from the states of all tokens.
     """
 
-    def __init__(self, family: Family, start: int, context: Tensor, below: list, narrow: int | None) -> None:
-        self.family, self.start, self.context, self.below, self.narrow = family, start, context, below, narrow
+    def __init__(self, family: Family, below: list, narrow: int | None) -> None:
+        self.family, self.below, self.narrow = family, below, narrow
         self.n_entered = 0
-        self.at_start = False
         self.whole: Tensor | None = None  # the states of all tokens, inside the narrow layer
 
     def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
         self.n_entered += 1
-        if self.n_entered <= self.start:
+        if self.n_entered <= len(self.below):
             return self.below[self.n_entered - 1]
-        self.at_start = self.n_entered == self.start + 1
         if self.n_entered - 1 == self.narrow:
             self.whole, args = args[0], (args[0][:, :1], *args[1:])
         try:
-            if not self.at_start:
-                return forward(*args, **kwargs)
-            with _intercepting(self.family, mix=lambda attention, value: self.context):
-                return forward(*args, **kwargs)
+            return self.run_own(forward, args, kwargs)
         finally:
-            self.at_start, self.whole = False, None
+            self.whole = None
+
+    def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        raise NotImplementedError
 
     def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
-        if self.at_start:
-            width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
-            return states.new_zeros(()).expand(*states.shape[:-1], width)
         return multiply(projection, states if self.whole is None or is_query else self.whole)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        if self.at_start:
-            return self.context if self.whole is None else self.context[:, :1]
         if self.whole is not None:  # the layer took all keys for one token's: (B, T·H, 1, d) is (B, T, H, d)
             shape = (len(key), -1, query.shape[1], key.shape[-1])
             key, value = (states.reshape(shape).transpose(1, 2) for states in (key, value))
             mask = None if mask is None else mask[:, :, :1]
         return _attend_plainly(query, key, value, mask, scaling)
+
+
+class Replaying(_Restarting):
+    """A pass that skips the layers below one layer and gives that layer its context."""
+
+    def __init__(self, family: Family, context: Tensor, below: list, narrow: int | None) -> None:
+        super().__init__(family, below, narrow)
+        self.context = context
+        self.at_start = False
+
+    def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.at_start = self.n_entered == len(self.below) + 1
+        if not self.at_start:
+            return forward(*args, **kwargs)
+        try:
+            with _intercepting(self.family, mix=lambda attention, value: self.context):
+                return forward(*args, **kwargs)
+        finally:
+            self.at_start = False
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        if self.at_start:
+            width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
+            return states.new_zeros(()).expand(*states.shape[:-1], width)
+        return super().project(projection, states, is_query=is_query)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        if self.at_start:
+            return self.context if self.whole is None else self.context[:, :1]
+        return super().attend(query, key, value, mask, scaling)
+
+
+class Pruning(_Restarting):
+    """A pass without some heads, which keeps what its layers return for passes that share its lowest layers.
+
+    A head's context is linear in its attention probabilities: to multiply them by 0 is to multiply the context by 0,
+    so attention may run fused.
+    """
+
+    def __init__(self, family: Family, masks: list[Tensor | None], below: list, narrow: int | None) -> None:
+        super().__init__(family, below, narrow)
+        self.masks = masks  # of each layer, (H,); None where all heads stay
+        self.outputs = list(below)
+        self.mask: Tensor | None = None  # of the layer that runs
+        self.n_masked = 0
+
+    def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.mask = self.masks[self.n_entered - 1] if self.n_entered <= len(self.masks) else None
+        try:
+            with nullcontext() if self.mask is None else _intercepting(self.family, mix=self.mix):
+                self.outputs.append(forward(*args, **kwargs))
+        finally:
+            self.mask = None
+        return self.outputs[-1]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        context = super().attend(query, key, value, mask, scaling)  # (B, T, H, d)
+        return context if self.mask is None else self.switch_off(context)
+
+    def mix(self, attention: Tensor, value: Tensor) -> Tensor:
+        return self.switch_off(compute_context(attention, value))
+
+    def switch_off(self, context: Tensor) -> Tensor:
+        self.n_masked += 1
+        return context * self.mask[:, None]
 
 
 class Masking:
@@ -144,15 +202,48 @@ class Masking:
         return compute_context(attention * self.masks[:, self.n_entered - 1], value)
 
 
+class Tracing:
+    """A clean pass that keeps every layer's context and, from the lowest one up, the graph that leads to the logits."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.contexts: list[Tensor] = []
+        self.n_entered = 0
+        self.inside = False
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.n_entered += 1
+        self.inside = True
+        try:
+            with _intercepting(self.family, mix=lambda attention, value: self.keep(compute_context(attention, value))):
+                return forward(*args, **kwargs)
+        finally:
+            self.inside = False
+
+    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+        return multiply(projection, states)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+        context = _attend_plainly(query, key, value, mask, scaling)
+        return self.keep(context) if self.inside else context
+
+    def keep(self, context: Tensor) -> Tensor:
+        if not context.requires_grad:  # nothing below needs a gradient, so the lowest context starts the graph
+            context = context.detach().requires_grad_()
+        self.contexts.append(context)
+        return context
+
+
 def _intercepting(family: Family, **options: Any) -> AbstractContextManager:
     return nullcontext() if family.routed else Interception(**options)
 
 
-PASS: ContextVar[Recording | Replaying | Masking | None] = ContextVar("attattr_pass", default=None)
+Pass = Recording | Replaying | Pruning | Masking | Tracing
+PASS: ContextVar[Pass | None] = ContextVar("attattr_pass", default=None)
 
 
 @contextmanager
-def running(current: Recording | Replaying | Masking) -> Iterator[None]:
+def running(current: Pass) -> Iterator[None]:
     """Makes a pass that of this thread."""
     token = PASS.set(current)
     try:

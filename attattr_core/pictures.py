@@ -124,16 +124,17 @@ def render(figure: Figure, file_format: str) -> bytes:
 
 
 def _draw_pair(left: Axes, right: Axes, view: MapView, limit: float | None, picture: str) -> None:
-    draw = _draw_arcs if picture == "arcs" else _draw_matrix
+    draw = _draw_arcs if picture == "arcs" else draw_matrix
     largest = limit or float(np.nanmax(np.abs(view.attribution), initial=0)) or 1
     strongest = float(np.nanmax(view.attention, initial=0)) or 1
     draw(left, view, view.attention, (0, 1 if limit else strongest), SEQUENTIAL, "attention probability")
     draw(right, view, view.attribution, (-largest, largest), DIVERGING, f"attribution ({view.unit})")
 
 
-def _draw_matrix(
+def draw_matrix(
     axes: Axes, view: MapView, values: np.ndarray, limits: tuple[float, float], colours: Colormap, name: str
 ) -> None:
+    """Draws one of a map's matrices with its colour bar; rows receive, columns send."""
     axes.set_facecolor(HIDDEN)
     image = axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     step = -(-len(view.tokens) // _MOST_LABELS) or 1

@@ -1,12 +1,33 @@
 """The matrix product of linear layers, which is nearly all of the engine's time."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_CHOSEN: ContextVar[bool | None] = ContextVar("attattr_onednn", default=None)
+
+
+def find_product() -> bool:
+    """Whether `multiply` takes oneDNN's product: the faster one here, unless it was fixed by `fixing_product`."""
+    chosen = _CHOSEN.get()
+    return _prefers_onednn() if chosen is None else chosen and _has_onednn()
+
+
+@contextmanager
+def fixing_product(onednn: bool) -> Iterator[None]:
+    """Fixes which product `multiply` takes in this thread: work that goes on later has to round as it did before."""
+    token = _CHOSEN.set(onednn)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
 
 
 def multiply(linear: nn.Linear, states: Tensor) -> Tensor:
@@ -20,7 +41,7 @@ def multiply(linear: nn.Linear, states: Tensor) -> Tensor:
         Its output, (…, out_features); the two products differ by rounding only.
     """
     is_plain = type(linear) is nn.Linear and states.dtype == torch.float32 and states.device.type == "cpu"
-    if is_plain and states.numel() and _prefers_onednn():
+    if is_plain and states.numel() and find_product():
         return _OneDNN.apply(states, linear.weight, linear.bias)
     return type(linear).forward(linear, states)
 
@@ -44,10 +65,15 @@ def _multiply_by_onednn(states: Tensor, weight: Tensor, bias: Tensor | None) -> 
 
 
 @cache
+def _has_onednn() -> bool:
+    is_there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return is_there and platform.machine() in ("x86_64", "AMD64")
+
+
+@cache
 def _prefers_onednn() -> bool:
     """Times both products once: on some processors (AMD) oneDNN's is twice as fast as the one that PyTorch calls."""
-    is_there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    if not is_there or platform.machine() not in ("x86_64", "AMD64"):
+    if not _has_onednn():
         return False
     states, weight = torch.ones(256, 512), torch.ones(512, 512)
     plain, onednn = [], []

@@ -10,11 +10,11 @@ Two identities carry the engine (H heads, T tokens, d head width):
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
 
-This file records, replays and instruments; `attattr_core.passes` holds what the instruments do, and
+This file records, replays, masks, traces and instruments; `attattr_core.passes` holds what the instruments do, and
 `attattr_core.interception` finds attention in models that do not use transformers' attention interface.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
@@ -28,10 +28,32 @@ from transformers.pytorch_utils import Conv1D
 
 from attattr_core.errors import UnsupportedModelError
 from attattr_core.families import Family, check_config, find_family
-from attattr_core.passes import ATTENTION, PASS, Masking, Recording, Replaying, compute_context, running
+from attattr_core.passes import (
+    ATTENTION,
+    PASS,
+    Masking,
+    Pruning,
+    Recording,
+    Replaying,
+    Tracing,
+    compute_context,
+    running,
+)
 from attattr_core.products import multiply
 
-__all__ = ["LayerRecord", "Record", "compute_context", "instrumented", "record", "replay", "run_masked"]
+__all__ = [
+    "LayerRecord",
+    "PrunedPass",
+    "Record",
+    "Trace",
+    "compute_context",
+    "instrumented",
+    "record",
+    "replay",
+    "run_masked",
+    "run_pruned",
+    "trace",
+]
 
 _SPARSE = "block_sparse"
 
@@ -109,7 +131,7 @@ def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, e
     else:
         below = [_select(output, examples, family.batch_dim) for output in outputs]
     narrow = len(clean.layers) - 1 if family.reads_first_token else None
-    with running(Replaying(family, layer, context, below, narrow)):
+    with running(Replaying(family, context, below, narrow)):
         return _call(model, inputs)
 
 
@@ -137,6 +159,89 @@ def run_masked(model: PreTrainedModel, inputs: Mapping[str, Tensor], masks: Tens
             "layers were reached."
         )
     return logits
+
+
+@dataclass(frozen=True)
+class PrunedPass:
+    """A pass without some heads: its logits, (B, n_labels), and what each layer returned, for passes that share it."""
+
+    logits: Tensor
+    outputs: list[Any]
+
+
+def run_pruned(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], head_mask: Tensor, *, below: Sequence[Any] = ()
+) -> PrunedPass:
+    """Runs the model without some heads: their attention probabilities times 0, without renormalising.
+
+    Args:
+        model: An instrumented model (see `instrumented`).
+        inputs: Tokenised examples, each tensor (B, T).
+        head_mask: 1 keeps and 0 prunes, (L, H).
+        below: What the lowest layers returned in an earlier pass, fewer than L: over the same inputs, and with a mask
+            that is the same in these layers. They are not run again.
+
+    Returns:
+        The logits, and what the layers returned.
+
+    Raises:
+        UnsupportedModelError: When a pruned layer did not mix by attention exactly once.
+    """
+    family, n_layers = find_family(model.config.model_type), len(head_mask)
+    prunes = (head_mask == 0).any(-1).tolist()
+    masks = [mask.to(model.device, model.dtype) if any_ else None for mask, any_ in zip(head_mask, prunes, strict=True)]
+    pruning = Pruning(family, masks, list(below), n_layers - 1 if family.reads_first_token else None)
+    with torch.no_grad(), running(pruning):
+        logits = _call(model, inputs)
+    n_wanted = sum(prunes[len(below) :])
+    if pruning.n_entered != n_layers or pruning.n_masked != n_wanted:
+        raise UnsupportedModelError(
+            f"Heads of the family {model.config.model_type!r} cannot be pruned: {pruning.n_entered} of {n_layers} "
+            f"layers ran, and {pruning.n_masked} of {n_wanted} were reached."
+        )
+    return PrunedPass(logits, pruning.outputs)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A clean pass with gradients.
+
+    Attributes:
+        logits: (B, n_labels), without a graph.
+        contexts: Every layer's context C, (B, T, H, d).
+        gradients: ∂/∂C of what was asked for, as large.
+    """
+
+    logits: Tensor
+    contexts: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...]
+
+
+def trace(model: PreTrainedModel, inputs: Mapping[str, Tensor], compute: Callable[[Tensor], Tensor]) -> Trace:
+    """Runs the model once and differentiates a function of its logits for every layer's context.
+
+    Args:
+        model: An instrumented model (see `instrumented`).
+        inputs: Tokenised examples, each tensor (B, T).
+        compute: From logits, (B, n_labels), to a number: a sum over examples, so that each gets its own gradient.
+
+    Returns:
+        The trace. The gradients are total: a context acts on the logits through all layers above.
+
+    Raises:
+        UnsupportedModelError: When a layer did not attend exactly once.
+    """
+    tracing = Tracing(find_family(model.config.model_type))
+    with torch.enable_grad(), running(tracing):
+        logits = _call(model, inputs)
+        total = compute(logits)
+    if not len(tracing.contexts) == tracing.n_entered > 0:
+        raise UnsupportedModelError(
+            f"Models of the family {model.config.model_type!r} cannot be attributed: {len(tracing.contexts)} contexts "
+            f"were seen in {tracing.n_entered} layers."
+        )
+    gradients = torch.autograd.grad(total, tracing.contexts)
+    return Trace(logits.detach(), tuple(context.detach() for context in tracing.contexts), gradients)
 
 
 def _select(output: Any, examples: Tensor, dim: int) -> Any:
@@ -206,7 +311,7 @@ def instrumented(model: PreTrainedModel) -> Iterator[None]:
 def _install(model: PreTrainedModel, family: Family) -> _Instruments:
     in_training = [module for module in model.modules() if module.training]
     sparse = _attend_fully(model)
-    layers = _find_layers(model.base_model, family.layers)
+    layers = find_layers(model.base_model, family.layers)
     queries = {layer.get_submodule(name) for layer in layers for name in family.projections[:1]}
     projections = [layer.get_submodule(name) for layer in layers for name in family.projections]
     linears = [module for layer in layers for module in layer.modules() if type(module) is nn.Linear]
@@ -271,10 +376,10 @@ def _attend_fully(model: PreTrainedModel) -> list[tuple[nn.Module, dict[str, nn.
     return children
 
 
-def _find_layers(base: nn.Module, path: str) -> list[nn.Module]:
+def find_layers(base: nn.Module, path: str) -> list[nn.Module]:
     head, _, tail = path.partition(".*.")
     members = list(base.get_submodule(head))
-    return [layer for member in members for layer in _find_layers(member, tail)] if tail else members
+    return [layer for member in members for layer in find_layers(member, tail)] if tail else members
 
 
 def _wrap_layer(forward: Callable) -> Callable:

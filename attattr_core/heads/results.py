@@ -59,7 +59,7 @@ class PruningCurve:
     """A metric as more and more heads are pruned.
 
     Attributes:
-        method: What ordered the heads, one of `METHODS`.
+        method: What ordered the heads: a name of the study's importances, or ``"random"``.
         direction: One of `DIRECTIONS`; random orders have the first.
         n_pruned: Heads pruned at each point, (P,), from 0 up.
         n_heads: All heads of the model, L·H; or of one layer, H, in a layerwise curve.
@@ -90,12 +90,36 @@ class PruningCurve:
         return self.n_pruned / self.n_heads
 
 
+@dataclass(frozen=True)
+class AreaDifference:
+    """How far apart two curves of a study lie in the mean, with an interval that pairs their examples.
+
+    Attributes:
+        method: What ordered the heads of the one.
+        other: Of the other; random orders have only one direction and are compared with both.
+        direction: One of `DIRECTIONS`. Least important first, the better order has the larger area; most important
+            first, the smaller.
+        layerwise: Whether heads went from every layer at once.
+        difference: Area of the one less area of the other.
+        low: Lower end of its 95 % interval: bootstrap over examples, and over the orders of random ones.
+        high: Upper end.
+    """
+
+    method: str
+    other: str
+    direction: str
+    layerwise: bool
+    difference: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, eq=False)
 class HeadStudy:
     """Importances of one checkpoint by several methods, and what pruning by them does.
 
     Attributes:
-        importances: By method.
+        importances: By method, or by the names that two of one method were given.
         curves: Pruning over the whole model; one for each method and direction, one for random orders.
         layerwise: The effectiveness check: as many heads pruned in every layer, in the order within the layer.
         metric_name: One of `METRICS`.
@@ -106,6 +130,7 @@ class HeadStudy:
         n_examples: Examples that each point of a curve is measured on.
         n_seeds: Random orders.
         versions: Versions of the packages that computed it.
+        differences: Between the areas of every two methods.
     """
 
     importances: dict[str, HeadImportance]
@@ -119,3 +144,4 @@ class HeadStudy:
     n_examples: int
     n_seeds: int
     versions: dict[str, str]
+    differences: tuple[AreaDifference, ...] = ()

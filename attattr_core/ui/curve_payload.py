@@ -37,7 +37,7 @@ class Curves:
         """Builds the value of the ``"curves"`` chart."""
         curves, others = self.curves, ("attention", "random")
         drawn = {kind: getattr(curves, kind) for kind in ("deletion", "insertion")}
-        return _dump(
+        return dump_message(
             run=self.run,
             status=self.status,
             mode=self.options.mode,
@@ -87,7 +87,7 @@ class Means:
             }
             for name, figures in self.modes.items()
         }
-        return _dump(
+        return dump_message(
             status=self.status,
             model=self.model,
             data=self.data,
@@ -129,7 +129,7 @@ def build_field_message(attribution: Attribution, shipped: Shipped | None) -> st
         shipped: The distribution to show behind, if there is one.
     """
     distances = find_receptive_field(attribution)
-    return _dump(
+    return dump_message(
         n_layers=attribution.n_layers,
         shown=[[value for value in layer if not math.isnan(value)] for layer in distances.tolist()],
         quantiles=None if shipped is None else shipped.receptive_field.quantiles,
@@ -170,9 +170,10 @@ def _rows(values: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return list(enumerate(np.atleast_2d(values)))
 
 
-def _dump(**content: Any) -> str:
+def dump_message(**content: Any) -> str:
+    """Writes a message to a chart: JSON in which what is not finite is null and no markup stands, even inert."""
     text = json.dumps(_plain(content), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c")  # no markup, even inert
+    return text.replace("<", "\\u003c")
 
 
 def _plain(value: Any) -> Any:

@@ -100,14 +100,19 @@ def use_names(
     labels = models.find_labels(choice, kept)
     if target in before and len(before) == len(labels):
         target = labels[before.index(target)]
-    view, session = _relabel(choice, labels, session)
+    view, session = relabel(choice, labels, session)
     said = tell(f"The classes of {choice.description.name} are called {', '.join(labels)} in this tab.")
     return said, kept, view, session, target
 
 
-def _relabel(choice: Choice, labels: tuple[str, ...], session: Any) -> tuple[Any, Any]:
-    is_shown = session is not None and session.key == choice.key and session.status != "running"
-    if not is_shown or len(session.result.labels) != len(labels):
+def relabel(choice: Choice | None, labels: tuple[str, ...], session: Any) -> tuple[Any, Any]:
+    """Gives a shown result of a checkpoint other label names; one that is still running gets them at its end.
+
+    Returns:
+        Values for the view and the session.
+    """
+    is_shown = session is not None and choice is not None and session.key == choice.key and session.status != "running"
+    if not is_shown or len(session.result.labels) != len(labels) or session.result.labels == labels:
         return gr.skip(), gr.skip()
     session = replace(session, result=replace(session.result, labels=labels))
     return session.build_message([]), session

@@ -8,6 +8,7 @@ import gradio as gr
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.components import build_device, build_downloader, build_status
+from attattr_core.ui.heads_tab import build_heads_tab
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.labels_panel import build_labels_panel
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
@@ -79,6 +80,8 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 view = heatmap_view(session.build_message() if session else "")
             with gr.Tab("Tree", id="tree"):
                 tree_tab = build_tree_tab()
+            with gr.Tab("Heads", id="heads"):
+                heads_tab = build_heads_tab()
             with gr.Tab("About", id="about"):
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         page = Page(

@@ -82,13 +82,13 @@ def _encode_layer(attribution: Attribution, layer: int) -> dict[str, Any]:
     if 4 * n_layers * n_heads * n_tokens**2 > MAX_DENSE_BYTES:
         n_kept = _SPARSE_ENTRIES_PER_TOKEN * n_tokens
     return {
-        "attention": _encode_maps(attribution.attention[layer], n_kept),
-        "attribution": _encode_maps(attribution.attribution[layer], n_kept),
+        "attention": encode_maps(attribution.attention[layer], n_kept),
+        "attribution": encode_maps(attribution.attribution[layer], n_kept),
     }
 
 
-def _encode_maps(maps: np.ndarray, n_kept: int | None) -> dict[str, Any]:
-    """Encodes (H, T, T): all entries, or the n_kept largest of each head with their places i·T + j."""
+def encode_maps(maps: np.ndarray, n_kept: int | None = None) -> dict[str, Any]:
+    """Encodes maps (H, T, T): all entries, or the n_kept largest of each head with their places i·T + j."""
     flat = np.nan_to_num(maps.reshape(len(maps), -1))
     scale = np.abs(flat).max(axis=1)
     if n_kept is None:

@@ -68,18 +68,37 @@ def run_attribution(
         Values for the view, the status and the session, after some layers each.
     """
     try:
-        settings = _read_settings(function, baseline, precision, tolerance, n_steps, rule)
-        for name, part in (("A", text), ("B", text_pair)):
-            if len(part or "") > MAX_CHARACTERS:
-                raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
-        choice = models.find(model, choice)
-        if not choice.is_here:  # a download here would hold up everybody else's runs
-            raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
-        own = (names or {}).get(choice.key, ())
-        job = Job(choice.description, own, (text or "", text_pair or ""), target or PREDICTED, settings)
-        yield from _stream(models, choice, replace(job, reports=choice.key not in models.reports))
+        fields = (function, baseline, precision, tolerance, n_steps, rule)
+        choice, job = prepare_job(models, model, (text, text_pair), target, fields, choice, names)
+        yield from _stream(models, choice, job)
     except UserError as error:
         yield gr.skip(), warn(str(error)), gr.skip()
+
+
+def prepare_job(
+    models: Models,
+    model: str,
+    texts: tuple[str, str],
+    target: str,
+    fields: tuple[Any, ...],
+    choice: Choice | None,
+    names: Names | None,
+) -> tuple[Choice, Job]:
+    """Reads the header: what is to be attributed.
+
+    Raises:
+        UserError: For a text that is too long, a checkpoint that is not here, or settings that are none.
+    """
+    settings = _read_settings(*fields)
+    for name, part in zip("AB", texts, strict=True):
+        if len(part or "") > MAX_CHARACTERS:
+            raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
+    choice = models.find(model, choice)
+    if not choice.is_here:  # a download here would hold up everybody else's runs
+        raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
+    own = (names or {}).get(choice.key, ())
+    job = Job(choice.description, own, (texts[0] or "", texts[1] or ""), target or PREDICTED, settings)
+    return choice, replace(job, reports=choice.key not in models.reports)
 
 
 def run_example(

@@ -2,9 +2,9 @@
 
 import gradio as gr
 
-from attattr_core.ui.view_component import STATIC, read_script, read_style
+from attattr_core.ui.view_component import small_view
 
-_SHARED = ("05_dom.js", "10_scales.js")
+_STYLES = ("tree/tree.css", "curves/curves.css")
 
 
 def tree_view(value: str = "") -> gr.HTML:
@@ -13,7 +13,8 @@ def tree_view(value: str = "") -> gr.HTML:
     Returns:
         The component; it triggers ``export_tree`` with ``format``, ``run`` and ``view``, and ``show_heatmaps``.
     """
-    return _build(value, "tree", '<div class="aa-root aa-tree" data-testid="tree"></div>', "tree")
+    template = '<div class="aa-root aa-tree" data-testid="tree"></div>'
+    return small_view("tree", template, value, scripts=("tree",), styles=_STYLES)
 
 
 def chart(kind: str, value: str = "") -> gr.HTML:
@@ -23,16 +24,4 @@ def chart(kind: str, value: str = "") -> gr.HTML:
         The component; it triggers ``measure``, ``stop_measure``, and ``export_curves`` with ``format``.
     """
     template = f'<div class="aa-root aa-chart" data-kind="{kind}" data-testid="{kind}"></div>'
-    return _build(value, "curves", template, kind)
-
-
-def _build(value: str, folder: str, template: str, name: str) -> gr.HTML:
-    shared = [(STATIC / file).read_text(encoding="utf-8") for file in _SHARED]
-    return gr.HTML(
-        value,
-        html_template=template,
-        css_template=read_style("base.css", "tree/tree.css", "curves/curves.css"),
-        js_on_load="\n".join([*shared, read_script(STATIC / "shared"), read_script(STATIC / folder)]),
-        apply_default_css=False,
-        elem_id=name,
-    )
+    return small_view(kind, template, value, scripts=("curves",), styles=_STYLES)

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
+_DOM = ("05_dom.js", "10_scales.js")
 TEMPLATE = '<div class="aa-root aa-view" data-testid="attattr-view"></div>'
 
 
@@ -44,4 +45,29 @@ def heatmap_view(value: str = "") -> gr.HTML:
         js_on_load=read_script(),
         apply_default_css=False,
         elem_id="heatmaps",
+    )
+
+
+def small_view(name: str, template: str, value: str = "", *, scripts: tuple[str, ...], styles: tuple[str, ...]) -> gr.HTML:
+    """Builds another view of the page.
+
+    Args:
+        name: Its element's id.
+        template: Constant markup.
+        value: Its first message, a JSON string, or "".
+        scripts: Scripts, or folders of them, joined in this order after what every view has.
+        styles: Style sheets beside ``base.css``.
+
+    Returns:
+        The component; like `heatmap_view`, it takes messages as its value and shows texts as text only.
+    """
+    paths = [STATIC / script for script in (*_DOM, "shared", *scripts)]
+    sources = [read_script(path) if path.is_dir() else path.read_text(encoding="utf-8") for path in paths]
+    return gr.HTML(
+        value,
+        html_template=template,
+        css_template=read_style("base.css", *styles),
+        js_on_load="\n".join(sources),
+        apply_default_css=False,
+        elem_id=name,
     )

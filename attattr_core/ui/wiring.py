@@ -9,7 +9,7 @@ import gradio as gr
 
 from attattr_core.errors import UserError
 from attattr_core.ui.exports import export_view
-from attattr_core.ui.labels_panel import LabelsPanel, use_names
+from attattr_core.ui.labels_panel import LabelsPanel, relabel, use_names
 from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import find_first_session, open_result, run_attribution, run_example, stop_run
@@ -90,8 +90,14 @@ def _wire_runs(models: Models, page: Page) -> list[Any]:
         **_MODEL_WORK,
         **_PRIVATE,
     )
-    for ended in (fetched.failure, job.then):
-        ended(**_wake(models, page))
+    fetched.failure(**_wake(models, page))
+    job.then(**_wake(models, page)).then(
+        partial(_name_result, models),
+        [page.choice, page.names, page.session],
+        [page.view, page.session],
+        queue=False,
+        **_PRIVATE,
+    )
     return [fetched, job, example]
 
 
@@ -164,6 +170,11 @@ def _bind(handler: Callable[..., Any], models: Models) -> Callable[..., Any]:
 
 def _use_names(models: Models, own: bool, choice: Choice, names: Any, text: str, session: Any, target: str) -> Any:
     return use_names(models, choice, names, text if own else None, session or find_first_session(), target)
+
+
+def _name_result(models: Models, choice: Choice | None, names: dict, session: Any) -> tuple[Any, Any]:
+    """Names that were given while the result was computed."""
+    return relabel(choice, models.find_labels(choice, names) if choice else (), session)
 
 
 def _rest() -> tuple[gr.Button, gr.Button]:

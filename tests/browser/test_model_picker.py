@@ -211,6 +211,18 @@ def test_two_visitors_have_names_of_their_own(open_page, unnamed):
         expect(page.get_by_test_id("card-labels")).to_have_text(f"labels (yours): {', '.join(names)}")
 
 
+def test_names_given_during_a_run_reach_its_result(page):
+    choose(page, "model", "sst2")
+    page.locator("#text textarea").fill("slow " * 120)
+    page.locator("#pair textarea").fill("")
+    page.locator("#labels > button").click()
+    page.locator("#run").click()
+    expect(page.get_by_test_id("progress")).not_to_be_empty()
+    name_labels(page, "down\nup", "negative\npositive")
+    wait_until_done(page, "slow")
+    expect(page.get_by_test_id("bar-explained")).to_contain_text(re.compile("explained: (down|up)"))
+
+
 def test_hostile_label_names_are_text(page, served, copy):
     served.add("org/hostile", copy(id2label={"0": HOSTILE, "1": SCRIPT}, label2id={HOSTILE: 0, SCRIPT: 1}))
     name_model(page, "org/hostile")

@@ -57,6 +57,7 @@ function readTheme(node) {
     accent: variable("--aa-mark", "#111827"),
     senderA: variable("--aa-a", "#009e73"),
     senderB: variable("--aa-b", "#c2569b"),
+    inserted: variable("--aa-tree", "#c2610c"),
     mono: variable("--font-mono", "monospace"),
     sans: style.fontFamily,
   };

@@ -4,7 +4,7 @@
 const MOVES = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 function headName(layer, head) {
-  return "layer " + (layer + 1) + " · " + (head === null ? "all heads" : "head " + (head + 1));
+  return (layer === null ? "all layers" : "layer " + (layer + 1)) + " · " + (head === null ? "all heads" : "head " + (head + 1));
 }
 
 function cellHint(meta, layer, head) {
@@ -16,33 +16,32 @@ function cellHint(meta, layer, head) {
   return name + ": the largest attribution, " + formatAttribution(row[best]) + ", is in head " + (best + 1);
 }
 
-function createGrid(view) {
+const GRID_HELP =
+  "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move F most. " +
+  "Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer.";
+
+/** The grid; `prefix` begins its test ids, `hint` says what a cell holds. */
+function createGrid(view, { prefix = "", title = "layer × head", hint = cellHint, help = GRID_HELP } = {}) {
   const table = make("div", {
     class: "aa-grid",
     role: "grid",
     "aria-label": "Layers and heads",
-    "data-testid": "grid",
+    "data-testid": prefix + "grid",
   });
-  const readout = make("div", { class: "aa-grid-readout aa-quiet", "data-testid": "grid-readout" });
+  const readout = make("div", { class: "aa-grid-readout aa-quiet", "data-testid": prefix + "grid-readout" });
   const bar = make("span", { class: "aa-legend-bar" });
   const most = make("span", { class: "aa-number" });
   const legend = make(
     "div",
-    { class: "aa-legend", "data-testid": "grid-legend" },
+    { class: "aa-legend", "data-testid": prefix + "grid-legend" },
     make("span", { class: "aa-number", text: "0" }),
     bar,
     most,
   );
-  const help = helpButton(
-    "grid",
-    "the grid",
-    "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move F most. " +
-      "Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer.",
-  );
   const node = make(
     "section",
     { class: "aa-panel aa-grid-panel", "aria-label": "Layer and head" },
-    make("header", { class: "aa-panel-head" }, make("h3", { text: "layer × head" }), help),
+    make("header", { class: "aa-panel-head" }, make("h3", { text: title }), helpButton(prefix + "grid", "the grid", help)),
     table,
     readout,
     legend,
@@ -53,12 +52,12 @@ function createGrid(view) {
 
   const key = (layer, head) => layer + "|" + head;
   const describe = (layer, head) => {
-    readout.textContent = layer === null ? "" : cellHint(view.run.meta, layer, head);
+    readout.textContent = layer === null ? "" : hint(view.run.meta, layer, head);
   };
   const idle = () => describe(view.state.layer, view.state.head);
 
   function buildCell(layer, head) {
-    const name = "cell-" + (layer + 1) + "-" + (head === null ? "sum" : head + 1);
+    const name = prefix + "cell-" + (layer + 1) + "-" + (head === null ? "sum" : head + 1);
     const cell = make("div", {
       class: "aa-cell",
       role: "gridcell",
@@ -117,7 +116,7 @@ function createGrid(view) {
     cell.classList.toggle("aa-selected", selected);
     cell.setAttribute("aria-selected", String(selected));
     cell.setAttribute("aria-disabled", String(pending));
-    cell.setAttribute("aria-label", cellHint(meta, layer, head));
+    cell.setAttribute("aria-label", hint(meta, layer, head));
     cell.tabIndex = layer === focus[0] && head === focus[1] ? 0 : -1;
     const coloured = !pending && head !== null;
     cell.style.backgroundColor = coloured
@@ -147,7 +146,7 @@ function createGrid(view) {
       const wanted = meta.n_layers + "×" + meta.n_heads;
       if (wanted !== shape) build(meta.n_layers, meta.n_heads);
       shape = wanted;
-      if (!table.contains(document.activeElement)) focus = [state.layer, state.head];
+      if (!table.contains(document.activeElement)) focus = [state.layer ?? meta.n_layers - 1, state.head];
       const best = strongestHead(meta);
       const largest = best ? Math.max(0, best.value) : 0;
       for (const [name, cell] of cells) {

@@ -51,6 +51,11 @@ function drawLabel(frame, measured, index, fontSize, align, strong) {
   const width = measured.widths[index];
   const start = align === "right" ? -width : 0;
   const sentence = shown.groups.sentences[index];
+  if (shown.groups.inserted?.[index]) {
+    context.strokeStyle = theme.inserted;
+    context.lineWidth = 1;
+    context.strokeRect(start - 2.5, -fontSize / 2 - 1.5, width + 5, fontSize + 3);
+  }
   if (strong) {
     context.fillStyle = rgb(theme.surface, 0);
     context.fillRect(start - 2, -fontSize / 2 - 2, width + 4, fontSize + 5);
@@ -72,7 +77,7 @@ function drawLabel(frame, measured, index, fontSize, align, strong) {
   context.setLineDash([]);
 }
 
-function legendNode(kind) {
+function legendNode(kind, name) {
   const marks = kind === "attention" ? ["low", "high"] : ["low", "zero", "high"];
   const numbers = Object.fromEntries(marks.map((name) => [name, make("span", { class: "aa-number" })]));
   const bar = make("span", { class: "aa-legend-bar" });
@@ -83,7 +88,7 @@ function legendNode(kind) {
     make("span", { class: "aa-legend-numbers" }, ...Object.values(numbers)),
   );
   return {
-    node: make("div", { class: "aa-legend aa-legend-plate", "data-testid": "legend-" + kind }, scale),
+    node: make("div", { class: "aa-legend aa-legend-plate", "data-testid": "legend-" + name }, scale),
     draw(theme, limit) {
       bar.style.backgroundImage = gradientOf(theme, kind);
       numbers.high.textContent = kind === "attention" ? formatAttention(limit) : formatAttribution(limit);
@@ -93,21 +98,21 @@ function legendNode(kind) {
   };
 }
 
-function createPlate(view, kind) {
-  const words = PLATE_TEXT[kind];
-  const canvas = make("canvas", { class: "aa-canvas", tabindex: "0", role: "img", "data-testid": "plate-" + kind });
+/** A plate of attention or attribution; `name` ends its test ids, `words` are its title and its "?". */
+function createPlate(view, kind, { name = kind, words = PLATE_TEXT[kind] } = {}) {
+  const canvas = make("canvas", { class: "aa-canvas", tabindex: "0", role: "img", "data-testid": "plate-" + name });
   const context = canvas.getContext("2d");
   const spacer = make("div", { class: "aa-spacer" }, canvas);
   const scroll = make("div", { class: "aa-scroll", tabindex: "-1" }, spacer);
-  const legend = legendNode(kind);
+  const legend = legendNode(kind, name);
   const head = make(
     "figcaption",
     { class: "aa-panel-head" },
     make("h3", { text: words.title }),
-    helpButton(kind, "this picture", words.help),
+    helpButton(name, "this picture", words.help),
     legend.node,
   );
-  const node = make("figure", { class: "aa-plate", "data-testid": "figure-" + kind }, head, scroll);
+  const node = make("figure", { class: "aa-plate", "data-testid": "figure-" + name }, head, scroll);
   let frame = null;
   let geometry = null;
 

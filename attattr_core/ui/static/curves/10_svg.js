@@ -14,22 +14,24 @@ function ticksOf(low, high, n, whole) {
 const HEIGHT = 250;
 const MARGIN = { top: 10, right: 12, bottom: 34, left: 46 };
 
-/** Scales of a chart and its axes with their titles. */
+const tickText = (tick, digits) => (tick < -1e-12 ? MINUS : "") + Math.abs(tick).toFixed(digits);
+
+/** Scales of a chart and its axes with their titles; `broken` allows numbers between the whole ones below. */
 function createAxes(width, [x0, x1], [y0, y1], titles, options = {}) {
   const height = options.height || HEIGHT;
   const box = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const x = (value) => box.left + ((value - x0) / (x1 - x0 || 1)) * (box.right - box.left);
   const y = (value) => box.bottom - ((value - y0) / (y1 - y0 || 1)) * (box.bottom - box.top);
   const parts = [];
-  const horizontal = ticksOf(x0, x1, Math.max(3, (box.right - box.left) / 55), true);
+  const horizontal = ticksOf(Math.min(x0, x1), Math.max(x0, x1), Math.max(3, (box.right - box.left) / 55), !options.broken);
   for (const tick of horizontal.ticks)
-    parts.push(draw("text", { class: "aa-axis", x: round(x(tick)), y: box.bottom + 14, "text-anchor": "middle", text: String(Math.round(tick)) }));
+    parts.push(draw("text", { class: "aa-axis", x: round(x(tick)), y: box.bottom + 14, "text-anchor": "middle", text: tickText(tick, horizontal.digits) }));
   const vertical = options.rows
     ? { ticks: options.rows, digits: 0 }
-    : ticksOf(y0, y1, 5);
+    : ticksOf(Math.min(y0, y1), Math.max(y0, y1), 5);
   for (const tick of vertical.ticks) {
     if (!options.rows) parts.push(draw("line", { class: "aa-gridline", x1: box.left, x2: box.right, y1: round(y(tick)), y2: round(y(tick)) }));
-    const text = (tick < -1e-12 ? MINUS : "") + Math.abs(tick).toFixed(vertical.digits);
+    const text = tickText(tick, vertical.digits);
     parts.push(draw("text", { class: "aa-axis", x: box.left - 6, y: round(y(tick)) + 4, "text-anchor": "end", text }));
   }
   parts.push(draw("line", { class: "aa-baseline", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));

@@ -39,8 +39,8 @@ function createMeasure(name, text, start) {
   };
 }
 
-/** A picture that the pointer and the arrow keys read point by point. */
-function createPicture(name, read) {
+/** A picture that the pointer and the arrow keys read point by point; a click or Enter picks one, where that means something. */
+function createPicture(name, read, pick) {
   const svg = draw("svg", { class: "aa-chart-svg", role: "img", tabindex: "0", "data-testid": name + "-picture", direction: "ltr" });
   const cursor = draw("line", { class: "aa-cursor", visibility: "hidden" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": name + "-hover" });
@@ -64,7 +64,9 @@ function createPicture(name, read) {
   });
   svg.addEventListener("pointerleave", () => point(null));
   svg.addEventListener("blur", () => point(null));
+  svg.addEventListener("click", () => at !== null && pick?.(at));
   svg.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && at !== null) pick?.(at);
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step || !points.length) return;
     point(Math.min(points.length - 1, Math.max(0, at === null ? 0 : at + step)));

@@ -1,0 +1,193 @@
+"""Pruning curves: how good a classifier is as more and more of its heads are switched off (section 4.3 of the paper).
+
+A pruned head's attention probabilities are multiplied by 0 after the softmax and nothing is renormalised; the
+checkpoint itself is not changed. Every mask runs once, however many curves share it, and starts at the first layer
+in which it differs from the mask before.
+"""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from attattr_core.checkpoints import Checkpoint
+from attattr_core.datasets import ExampleSet, digest_example, pick_examples
+from attattr_core.encoding import Encoded, encode
+from attattr_core.errors import UserError
+from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
+from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
+from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
+from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
+from attattr_core.heads.summary import Summary, summarise
+from attattr_core.products import find_product
+
+DEFAULT_SEEDS = 10
+_GROWTH = 1.1  # the study is summarised anew when there are so many times the examples
+
+
+@dataclass(frozen=True, eq=False)
+class StudySoFar:
+    """A study while it is measured.
+
+    Attributes:
+        study: What is known so far, on the examples that ran with all masks; no curves before the first of them did.
+        n_done: Passes of single examples that are done.
+        n_total: All of them: examples times different masks.
+    """
+
+    study: HeadStudy
+    n_done: int
+    n_total: int
+
+
+def measure_curves(
+    checkpoint: Checkpoint,
+    examples: ExampleSet,
+    importances: Mapping[str, HeadImportance],
+    *,
+    rates: Sequence[float] = RATES,
+    every_head: bool = False,
+    directions: Sequence[str] = DIRECTIONS,
+    n_seeds: int = DEFAULT_SEEDS,
+    seed: int = 0,
+    metric: str | None = None,
+    layerwise: bool = False,
+    state: str | Path | None = None,
+) -> Iterator[StudySoFar]:
+    """Measures pruning curves of several importances on one data set.
+
+    Args:
+        checkpoint: The classifier; it is left as it is.
+        examples: Labelled by the checkpoint's class indices, or by values for a regression.
+        importances: By name; all (L, H) of this checkpoint. Random orders take the place of one named ``"random"``.
+        rates: Shares of the heads that are pruned, rising.
+        every_head: A point for every number of heads instead.
+        directions: Which heads go first, some of `DIRECTIONS`.
+        n_seeds: Random orders, drawn as one band; 0 for none.
+        seed: Where they begin.
+        metric: One of `METRICS`; None takes Pearson's correlation for a regression, Matthews' for CoLA, else accuracy.
+        layerwise: Whether to measure the effectiveness check too: 0 to H heads from every layer at once.
+        state: A file that keeps what is measured; with it a run that was cut off goes on where it stopped.
+
+    Yields:
+        The study so far, after every pass of a batch; the last has everything. Closing the generator stops the work
+        and leaves the model clean. The size of the batches and a break change no prediction beyond rounding.
+
+    Raises:
+        UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, or
+            options out of range.
+    """
+    shape = checkpoint.model.config.num_hidden_layers, checkpoint.model.config.num_attention_heads
+    _check_importances(importances, shape)
+    _check_options(directions, n_seeds, seed)
+    metric = choose_metric(checkpoint, metric)
+    gold = read_gold(checkpoint, examples)
+    counts = np.arange(shape[0] * shape[1] + 1) if every_head else count_pruned(rates, shape)
+    plan = make_plan(importances, counts=counts, directions=directions, n_seeds=n_seeds, seed=seed, layerwise=layerwise)
+    if not plan.curves:
+        raise UserError("There is nothing to measure: give an importance, or random orders.")
+    facts = {
+        "importances": dict(importances),
+        "metric_name": metric,
+        "model": checkpoint.name,
+        "revision": checkpoint.revision,
+        "data": examples.file_name,
+        "data_sha256": examples.sha256,
+        "n_seeds": n_seeds,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in ("torch", "transformers")},
+    }
+    encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
+    yield from _measure(checkpoint, encoded, gold, plan, facts, state)
+
+
+def _measure(
+    checkpoint: Checkpoint,
+    encoded: list[Encoded],
+    gold: np.ndarray,
+    plan: Plan,
+    facts: dict,
+    state: str | Path | None,
+) -> Iterator[StudySoFar]:
+    n_masks, n_examples = len(plan.masks), len(encoded)
+    kept = Predictions(np.full((n_masks, n_examples), np.nan, np.float32), find_product())
+    fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
+    if state is not None:
+        kept = load_predictions(state, fingerprint, kept)
+    predicted = kept.values
+    is_done = ~np.isnan(predicted).any(axis=0)
+
+    def summarise_done() -> HeadStudy:
+        found = summarise(plan, predicted[:, is_done], gold[is_done], facts["metric_name"]) if is_done.any() else None
+        return HeadStudy(**facts, **vars(found or Summary()), n_examples=int(is_done.sum()))
+
+    study = summarise_done()
+    for bucket in list_buckets(checkpoint, encoded):
+        if is_done[bucket].all():
+            continue
+        n_before = int(is_done.sum()) * n_masks
+        steps = predict_pruned(checkpoint, [encoded[index] for index in bucket], plan.masks, onednn=kept.onednn)
+        for index, values in enumerate(steps):
+            predicted[index, bucket] = values
+            yield StudySoFar(study, n_before + index * len(bucket), predicted.size)
+        is_done[bucket] = True
+        if state is not None:
+            save_predictions(state, fingerprint, kept)
+        if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
+            study = summarise_done()
+    yield StudySoFar(study, predicted.size, predicted.size)
+
+
+def leave_out_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> ExampleSet:
+    """Leaves the examples out that importances were measured on, and others of the same texts.
+
+    Args:
+        examples: The data set.
+        importances: Those of other data leave nothing out.
+
+    Returns:
+        The rest.
+
+    Raises:
+        UserError: When an importance does not say what it was measured on, or nothing is left.
+    """
+    seen: set[str] = set()
+    for importance in importances:
+        if not importance.data_sha256 and importance.method != RANDOM:
+            raise UserError(
+                f"The importance by {importance.method[:80]!r} does not say on what examples it was measured, so they "
+                "cannot be left out."
+            )
+        if importance.data_sha256 == examples.sha256:
+            chosen = pick_examples(examples, importance.n_examples, seed=importance.seed)
+            seen.update(map(digest_example, chosen.examples))
+    kept = [index for index, example in enumerate(examples.examples) if digest_example(example) not in seen]
+    if not kept:
+        raise UserError(f"The importances were measured on all examples of {examples.file_name!r}: give other data.")
+    kinds = tuple(examples.kinds[index] for index in kept) if examples.kinds else ()
+    return replace(examples, examples=tuple(examples.examples[index] for index in kept), kinds=kinds)
+
+
+def _check_importances(importances: Mapping[str, HeadImportance], shape: tuple[int, int]) -> None:
+    if not importances:
+        raise UserError("There is no importance to prune by: give at least one.")
+    for name, importance in importances.items():
+        values = np.asarray(importance.values)
+        if values.shape != shape:
+            raise UserError(
+                f"The importance {name[:80]!r} is of shape {values.shape}, but the model has {shape[0]} layers of "
+                f"{shape[1]} heads: give one that was measured on this model."
+            )
+        if not np.isfinite(values).all():
+            raise UserError(f"The importance {name[:80]!r} has entries that are not numbers: measure it again.")
+
+
+def _check_options(directions: Sequence[str], n_seeds: int, seed: int) -> None:
+    if not directions or not set(directions) <= set(DIRECTIONS):
+        raise UserError(f"The directions are {str(list(directions))[:80]}: choose among {', '.join(DIRECTIONS)}.")
+    if not 0 <= n_seeds <= MAX_SEEDS:
+        raise UserError(f"The number of random orders is {n_seeds}: choose one from 0 to {MAX_SEEDS}.")
+    if seed < 0:
+        raise UserError(f"The seed of the random orders is {seed}: choose 0 or more.")

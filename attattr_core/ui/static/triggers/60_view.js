@@ -1,0 +1,186 @@
+// The view of triggers as a whole: table on the left, results on the right.
+
+function createTriggers(root) {
+  let message = null;
+  const notice = make("p", { class: "aa-message", "data-testid": "triggers-message" });
+  const source = make("p", { class: "aa-quiet", "data-testid": "triggers-source" });
+  const progress = createWorkProgress();
+  const modes = make("span", { hidden: true });
+  let mode = null;
+  const hide = checkbox("triggers-hide", "hide words that carry a label", "such as “awful” or “not”: a trigger made of them is no discovery", (value) => {
+    triggersKept.hide = value;
+    keepPick();
+    redraw();
+    announce();
+  });
+  const measure = segmented("triggers-measure", "show", [["accuracy", "accuracy", MEASURES.accuracy], ["success", "flips", MEASURES.success]], (value) => {
+    triggersKept.measure = value;
+    redraw();
+  });
+  const table = createTriggerTable(pick);
+  const count = make("span", { class: "aa-quiet", "data-testid": "triggers-count" });
+  const left = make(
+    "section",
+    { class: "aa-panel", "aria-label": "Triggers" },
+    make(
+      "header",
+      { class: "aa-panel-head" },
+      make("h3", { text: "triggers" }),
+      helpButton(
+        "triggers",
+        "this table",
+        "Each row is a pattern that attribution found in one example: the tokens at both ends of the two strongest " +
+          "connections of its strongest head, to be put at the same relative places into other texts. “flips” is how many " +
+          "examples it turns wrong, and “random” how many as many random tokens turn at the same places; only a trigger that " +
+          "is clearly above that is one.",
+      ),
+      count,
+    ),
+    make("div", { class: "aa-trigger-filters" }, modes, hide.node),
+    table.node,
+  );
+  const bars = createBars("bars");
+  const transfer = createBars("transfer-bars");
+  const picked = make("span", { class: "aa-picked", "data-testid": "triggers-picked" });
+  const numbers = createTable();
+  const exports = exportMenu("triggers", FORMATS, (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), row: rowAt(), measure: triggersKept.measure }));
+  const right = make(
+    "section",
+    { class: "aa-panel aa-results", "aria-label": "What the picked trigger does" },
+    make(
+      "header",
+      { class: "aa-panel-head" },
+      make("h3", { text: "what it does" }),
+      helpButton(
+        "bars",
+        "these bars",
+        "Accuracy on the examples of each gold class before, with this trigger in every example, with as many random tokens " +
+          "at the same places, and with its own tokens shuffled among them. Thin lines are 95 % intervals, for the two " +
+          "controls the range of their draws: where the orange bar is not clearly worse than random tokens, inserting " +
+          "anything does it.",
+      ),
+      exports,
+    ),
+    make("div", { class: "aa-trigger-filters" }, picked, measure.node),
+    make("div", { class: "aa-bars-row" }, bars.node, transfer.node),
+    numbers.node,
+  );
+  const best = createBest((row) => pick(row, true));
+  const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
+  for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
+  const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
+  root.replaceChildren(notice, progress.node, source, body);
+
+  const rowAt = () => shownMined(message)?.rows.indexOf(pickedRow(message)) ?? -1;
+
+  function announce() {
+    triggersKept.current = pickedRow(message);
+    for (const listener of triggersKept.listeners) listener();
+  }
+
+  function pick(row, reveal) {
+    triggersKept.picked[shownMode(message)] = rowKey(row);
+    redraw();
+    if (reveal) table.node.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+    announce();
+  }
+
+  /** Keeps a row picked that is shown: the first one of the table when there is no other. */
+  function keepPick() {
+    const mined = shownMined(message);
+    if (!mined) return;
+    table.draw(message, mined, redraw);
+    const row = pickedRow(message);
+    if (table.rows().length && (!row || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(table.rows()[0]);
+  }
+
+  function drawModes(names) {
+    modes.hidden = names.length < 2;
+    if (mode?.names !== names.join()) {
+      const choose = (value) => {
+        triggersKept.mode = value;
+        keepPick();
+        redraw();
+        announce();
+      };
+      mode = segmented("triggers-mode", "mined", names.map((name) => [name, name, MODES[name] || ""]), choose);
+      mode.names = names.join();
+      modes.replaceChildren(mode.node);
+    }
+    mode.show(shownMode(message));
+  }
+
+  function redraw() {
+    const mined = shownMined(message);
+    body.hidden = source.hidden = !mined?.rows.length;
+    if (body.hidden || !root.clientWidth) return;
+    drawModes(Object.keys(message.mined));
+    hide.show(triggersKept.hide);
+    measure.show(triggersKept.measure);
+    table.draw(message, mined, redraw);
+    const shown = table.rows().length;
+    count.textContent = shown === mined.rows.length ? String(shown) : shown + " of " + mined.rows.length;
+    source.replaceChildren(...sourceParts(message, mined));
+    const row = pickedRow(message);
+    picked.replaceChildren(...(row ? [chipsOf(row)] : []));
+    right.hidden = !row || !mined.study;
+    body.classList.toggle("aa-trigger-alone", right.hidden);
+    const on = (study) => ["on ", make("bdi", { class: "aa-token", text: study.model }), make("span", { class: "aa-quiet", text: " · " + study.n + " examples of " + study.data })];
+    bars.draw(right.hidden ? null : mined.study, row?.study, triggersKept.measure, mined.study ? on(mined.study) : [], message.status === "running");
+    transfer.draw(right.hidden ? null : mined.transfer, row?.transfer, triggersKept.measure, mined.transfer ? on(mined.transfer) : [], message.status === "running");
+    drawNumbers(numbers, mined, row);
+    best.draw(mined);
+    flips.draw(mined, row);
+  }
+
+  return {
+    redraw,
+    receive(value) {
+      if (!value) message = null;
+      else message = parseTriggers(value);
+      const words = message ? message.note || "" : "";
+      const mined = shownMined(message);
+      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers yet: mine some on data of your own below, or open a trigger file.");
+      notice.hidden = !notice.textContent;
+      progress.show(message);
+      keepPick();
+      redraw();
+      announce();
+    },
+    fail(error) {
+      notice.hidden = false;
+      notice.textContent = "The triggers could not be shown: " + (error instanceof PayloadError ? error.message : "something unexpected is in them") + ".";
+      if (!(error instanceof PayloadError)) console.warn(error);
+    },
+    shown: () => message,
+    picked: () => pickedRow(message),
+  };
+}
+
+/** Where the triggers come from, and what they were evaluated on. */
+function sourceParts(message, mined) {
+  const text = (value) => make("bdi", { text: value });
+  const parts = ["Mined on "];
+  if (mined.n) parts.push(mined.n + " examples of ");
+  parts.push(text(mined.data || "data that the file does not name"));
+  if (mined.model) parts.push(" with ", text(mined.model), mined.revision ? " @ " + String(mined.revision).slice(0, 10) : "");
+  if (mined.study) parts.push("; evaluated on " + mined.study.n + " examples of ", text(mined.study.data), mined.study.model !== mined.model ? " with " : "", mined.study.model !== mined.model ? text(mined.study.model) : "");
+  const origin = { precomputed: "computed beforehand", opened: "opened from ", done: "computed now", stopped: "computed now", running: "computed now" }[message.status];
+  parts.push(" · ", origin, message.status === "opened" ? text(message.source) : "");
+  return parts;
+}
+
+function drawNumbers(table, mined, row) {
+  const rows = [];
+  for (const name of ["study", "transfer"]) {
+    const [study, result] = [mined[name], row?.[name]];
+    if (!study || !result) continue;
+    study.labels.forEach((label, k) => {
+      const random = (kind) => (result.controls[kind] ? meanOfList(result.controls[kind].success.map((draw) => draw[k])) : null);
+      const interval = (part) => percent(part.accuracy[k]) + " (" + percent(part.low[k]) + " to " + percent(part.high[k]) + ")";
+      rows.push([study.model, label, String(study.n_by_class[k]), interval(study.before), interval(result.after), interval(result.success), percent(random("random")), percent(random("shuffled")), formatAttribution(result.change[k] ?? 0)]);
+    });
+  }
+  table.node.hidden = !rows.length;
+  table.draw(["checkpoint", "gold class", "n", "accuracy before", "with trigger", "flips", "flips, random", "flips, shuffled", "change of probability"], rows);
+}

@@ -1,0 +1,175 @@
+// Attributions of the text as it is, with the words in it, and the difference; all on one scale.
+
+const DIFFERENCE_PLATES = {
+  clean: {
+    title: "as it is",
+    help:
+      "Row i, column j: how much the connection from j to i adds to F (orange) or takes from it (blue) in the text as it " +
+      "is. Rows and columns of inserted words are hatched here, since they are not in this text.",
+  },
+  triggered: {
+    title: "with the words",
+    help:
+      "The same for the text with the words in it, for the same label. All three pictures share one scale; framed labels " +
+      "are inserted words.",
+  },
+  difference: {
+    title: "difference",
+    help:
+      "With the words minus as it is: orange connections gained, blue ones lost. An inserted word was not there before, " +
+      "so its rows and columns show the whole of what it brings.",
+  },
+};
+
+/** Decodes the maps of a message: for each plate and layer (H, n, n). */
+async function decodeDifference(message) {
+  const n = message.tokens.length;
+  const layers = [];
+  for (const pair of message.maps) {
+    if (!pair) {
+      layers.push(null);
+      continue;
+    }
+    const [clean, triggered] = [await decodeMap(pair.clean, pair.heads, n), await decodeMap(pair.triggered, pair.heads, n)];
+    layers.push({ clean: clean.values, triggered: triggered.values, heads: pair.heads });
+  }
+  return layers;
+}
+
+function addUp(layers, name, layer, head, n) {
+  const out = new Float32Array(n * n);
+  layers.forEach((maps, at) => {
+    if (!maps || (layer !== null && layer !== at)) return;
+    for (let h = 0; h < maps.heads; h++) {
+      if (head !== null && h !== head) continue;
+      for (let k = 0; k < n * n; k++) out[k] += maps[name][h * n * n + k];
+    }
+  });
+  return out;
+}
+
+const differenceHint = (meta, layer, head) => {
+  const name = headName(layer, head);
+  const row = meta.head_max[layer];
+  if (!row) return name;
+  return name + ": largest change " + formatSmall(head === null ? Math.max(...row) : row[head]);
+};
+
+function createDifference(open) {
+  const kept = (triggersKept.difference ||= { layer: null, head: null });
+  const view = {
+    state: { picture: "matrix", size: "fit", layer: null, head: null },
+    run: null,
+    hover: null,
+    shownPin: () => kept.pin || null,
+    setHover(mark) {
+      const same = view.hover === mark || (view.hover && mark && view.hover.row === mark.row && view.hover.column === mark.column);
+      if (same) return;
+      view.hover = mark;
+      light();
+    },
+    togglePin(mark) {
+      const full = mark && { row: mark.row ?? mark.column, column: mark.column ?? mark.row };
+      kept.pin = full && kept.pin && kept.pin.row === full.row && kept.pin.column === full.column ? null : full;
+      light();
+    },
+    followScroll() {},
+    choose(layer, head) {
+      Object.assign(kept, { layer, head });
+      redraw();
+    },
+  };
+  let message = null;
+  let layers = null;
+  let shown = null;
+  let theme = null;
+
+  const plates = Object.entries(DIFFERENCE_PLATES).map(([name, words]) => createPlate(view, "attribution", { name: "trial-" + name, words }));
+  const grid = createGrid(view, {
+    prefix: "trial-",
+    title: "where it changed",
+    hint: differenceHint,
+    help:
+      "Each cell is one head, coloured by its largest change of an entry, up or down. Click one, or move with the arrow " +
+      "keys and press Enter, to see it; Σ shows all heads of a layer.",
+  });
+  const all = make("button", { type: "button", class: "aa-button", text: "all layers and heads", "data-testid": "trial-all", onclick: () => view.choose(null, null) });
+  const title = make("h3", { class: "aa-selection", "data-testid": "trial-selection" });
+  const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "trial-hover" });
+  const openers = ["clean", "triggered"].map((which) =>
+    make(
+      "div",
+      { class: "aa-openers aa-quiet" },
+      "open in ",
+      ...["heatmaps", "tree"].map((tab) => make("button", { type: "button", class: "aa-button", text: tab === "tree" ? "Tree" : "Heatmaps", "data-testid": "trial-" + which + "-" + tab, onclick: () => open(which, tab) })),
+    ),
+  );
+  plates[0].node.append(openers[0]);
+  plates[1].node.append(openers[1]);
+  const maps = make("div", { class: "aa-difference-maps" }, make("div", { class: "aa-lines" }, make("div", { class: "aa-difference-head" }, title, all), line), make("div", { class: "aa-plates aa-plates-three" }, ...plates.map((plate) => plate.node)));
+  const node = make("div", { class: "aa-difference", "data-testid": "trial-difference", hidden: true }, grid.node, maps);
+
+  /** What a plate draws, in the words of the heatmaps' pictures. */
+  function frameOf(values, hidesInserted, limit, largest) {
+    const n = message.tokens.length;
+    const keep = Uint8Array.from(message.inserted, (is) => (hidesInserted && is ? 0 : 1));
+    const sides = { rows: keep, columns: keep };
+    const groups = { labels: message.tokens, sentences: message.sentences, inserted: message.inserted };
+    return { ...sides, n, attribution: values, positions: shownPositions(sides, n), groups, layer: kept.layer, head: kept.head, limits: { attribution: limit }, largest };
+  }
+
+  function compute() {
+    const n = message.tokens.length;
+    const [clean, triggered] = ["clean", "triggered"].map((name) => addUp(layers, name, kept.layer, kept.head, n));
+    const difference = triggered.map((value, k) => value - clean[k]);
+    const limit = [clean, triggered, difference].reduce((most, values) => values.reduce((best, value) => Math.max(best, Math.abs(value)), most), 0);
+    shown = { clean: frameOf(clean, true, limit), triggered: frameOf(triggered, false, limit), difference: frameOf(difference, false, limit) };
+  }
+
+  function light() {
+    for (const plate of plates) plate.paint();
+    const mark = view.hover || kept.pin;
+    if (!shown || !mark || mark.row === null || mark.column === null || Math.max(mark.row, mark.column) >= shown.clean.n)
+      return line.replaceChildren(make("span", { class: "aa-quiet", text: "Point at a cell to read its values; click to pin it." }));
+    const { n, groups } = shown.difference;
+    const at = mark.row * n + mark.column;
+    const isNew = message.inserted[mark.row] || message.inserted[mark.column];
+    const number = (name) => make("span", { class: "aa-number", text: formatAttribution(shown[name].attribution[at]) });
+    line.replaceChildren(tokenNode(groups.labels[mark.row]), " receives from ", tokenNode(groups.labels[mark.column]), ": as it is ", ...(isNew ? ["not there"] : [number("clean")]), ", with the words ", number("triggered"), ", difference ", number("difference"));
+  }
+
+  function redraw() {
+    if (!message || !layers || node.hidden || !node.clientWidth) return;
+    theme = readTheme(node.closest(".aa-panel"));
+    Object.assign(view.state, { layer: kept.layer, head: kept.head });
+    if (kept.layer !== null && (!layers[kept.layer] || (kept.head ?? 0) >= layers[kept.layer].heads)) Object.assign(kept, { layer: null, head: null });
+    compute();
+    title.textContent = headName(kept.layer, kept.head);
+    all.hidden = kept.layer === null;
+    grid.draw(view.run, view.state, theme);
+    Object.keys(DIFFERENCE_PLATES).forEach((name, k) => plates[k].draw(view.run, view.state, theme, shown[name]));
+    light();
+  }
+
+  const themes = new MutationObserver(redraw);
+  for (const body of [document.body, document.documentElement]) themes.observe(body, { attributes: true, attributeFilter: ["class"] });
+
+  return {
+    node,
+    redraw,
+    async receive(next) {
+      if (next?.run !== message?.run) Object.assign(kept, { pin: null });
+      message = next?.maps ? next : null;
+      node.hidden = !message;
+      layers = null;
+      if (!message) return;
+      const decoded = await decodeDifference(message);
+      if (message !== next) return;
+      layers = decoded;
+      view.run = { meta: { ...message, head_max: message.head_change } };
+      redraw();
+    },
+    shown: () => shown && { tokens: message.tokens, inserted: message.inserted, layer: kept.layer, head: kept.head, clean: [...shown.clean.attribution], triggered: [...shown.triggered.attribution], difference: [...shown.difference.attribution] },
+    selection: () => ({ layer: kept.layer, head: kept.head }),
+  };
+}

@@ -1,0 +1,114 @@
+// One's own text: words put into it, the prediction before and after, and what changed inside.
+
+const TRIAL_FORMATS = [
+  ["svg", "SVG picture"],
+  ["png", "PNG picture"],
+  ["pdf", "PDF picture"],
+  ["json", "JSON numbers"],
+  ["csv", "CSV table"],
+];
+
+function createTrial(root) {
+  let message = null;
+  let waiting = false;
+  const placing = createPlacing(() => say());
+  const field = make("input", { type: "text", class: "aa-field", maxlength: "80", placeholder: "words of your own", "aria-label": "Words of your own", "data-testid": "trial-own" });
+  const plain = (name, text, act) => make("button", { type: "button", class: "aa-button", text, "data-testid": "trial-" + name, onclick: act });
+  const add = plain("add", "Add", addWords);
+  const follow = plain("follow", "Use the picked trigger", () => placing.follow(pickedTrigger()));
+  const clear = plain("clear", "Remove all", () => placing.clear());
+  const run = plain("run", "Compare", start);
+  run.classList.add("aa-button-main");
+  const stop = plain("stop", "Stop", () => trigger("stop_compare"));
+  const words = make("span", { class: "aa-quiet", role: "status", "data-testid": "trial-progress" });
+  const outcome = createOutcome();
+  const difference = createDifference((which, tab) => trigger("open_result", { run: message?.run, which, tab }));
+  const exports = exportMenu("trial", TRIAL_FORMATS, (format) => trigger("export_trial", { run: message?.run, format, ...difference.selection() }));
+  const panel = make(
+    "section",
+    { class: "aa-panel", "aria-label": "Try it on your text" },
+    make(
+      "header",
+      { class: "aa-panel-head" },
+      make("h3", { text: "try it on your text" }),
+      helpButton(
+        "trial",
+        "this part",
+        "The text of the header with the picked trigger in it, its tokens as words at the nearest gap; click a word and then " +
+          "a gap to move it, or add words of your own. Compare attributes the text as it is and with the words, for the " +
+          "same label, and shows the prediction and the connections that changed.",
+      ),
+      exports,
+    ),
+    placing.node,
+    make("div", { class: "aa-trial-tools" }, make("span", { class: "aa-trial-add" }, field, add), follow, clear, make("span", { class: "aa-trial-run" }, run, stop, words)),
+    outcome.node,
+    difference.node,
+  );
+  root.replaceChildren(panel);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") addWords();
+  });
+
+  function addWords() {
+    for (const word of wordsOf(field.value)) placing.add(word);
+    field.value = "";
+    field.focus();
+  }
+
+  function start() {
+    waiting = true;
+    say();
+    trigger("compare", { insertions: placing.insertions() });
+  }
+
+  function say() {
+    const running = waiting || message?.status === "running";
+    const n = placing.insertions().length;
+    run.disabled = running || !n;
+    stop.hidden = !running;
+    clear.hidden = !n;
+    follow.hidden = !pickedTrigger() || !placing.isOwn();
+    const count = message?.n_total ? message.n_done + " of " + message.n_total + " layers" : "";
+    words.textContent = running ? (message?.status === "running" ? count : "starting …") : message?.status === "stopped" ? "stopped · " + count : n ? "" : "Pick a trigger above, or add words.";
+    exports.hidden = !message?.maps;
+  }
+
+  function refresh() {
+    const [a, b] = (window.__attattr.texts || ["", ""]).map(wordsOf);
+    placing.show([a, b.length ? b : null]);
+    if (!placing.isOwn()) placing.follow(pickedTrigger());
+    say();
+  }
+
+  const listen = () => (root.isConnected ? refresh() : triggersKept.listeners.delete(listen));
+  triggersKept.listeners.add(listen);
+  const followTexts = () => (root.isConnected ? refresh() : window.removeEventListener("attattr-texts", followTexts));
+  window.addEventListener("attattr-texts", followTexts);
+  refresh();
+
+  return {
+    redraw: () => difference.redraw(),
+    receive(value) {
+      if (value) {
+        const next = parseVersioned(value);
+        waiting = false;
+        if (next.status !== "refused") message = next;
+        else if (message?.status === "running") message = { ...message, status: "stopped" };
+      }
+      outcome.draw(message);
+      difference.receive(message);
+      say();
+    },
+    fail(error) {
+      waiting = false;
+      words.textContent = "The comparison could not be shown.";
+      console.warn(error);
+    },
+    shown: () => message && { ...message, maps: undefined, plates: difference.shown() },
+    picked: () => placing.insertions(),
+  };
+}
+
+/** The row that is picked in the table, which another component draws. */
+const pickedTrigger = () => triggersKept.current || null;

@@ -1,0 +1,43 @@
+"""The triggers view and one's own text: ``gr.HTML`` components whose scripts and styles are plain files."""
+
+import gradio as gr
+
+from attattr_core.ui.view_component import STATIC, read_script, read_style
+
+_SHARED = ("05_dom.js", "10_scales.js", "20_payload.js", "25_maps.js", "40_grid.js", "45_plate.js", "50_matrix.js")
+_CHARTS = ("curves/10_svg.js", "curves/20_parts.js")
+
+
+def triggers_view(value: str = "") -> gr.HTML:
+    """Builds the table of triggers with their results; its values come from `attattr_core.ui.triggers_payload`.
+
+    Returns:
+        The component; it triggers ``export_triggers`` and ``use_flip``.
+    """
+    return _build("triggers", value)
+
+
+def trial_view() -> gr.HTML:
+    """Builds the place where words are put into the header's text.
+
+    Returns:
+        The component; it triggers ``compare``, ``stop_compare``, ``open_result`` and ``export_trial``.
+    """
+    return _build("trial", "")
+
+
+def _build(kind: str, value: str) -> gr.HTML:
+    shared = [(STATIC / name).read_text(encoding="utf-8") for name in _SHARED]
+    charts = [(STATIC / name).read_text(encoding="utf-8") for name in _CHARTS]
+    return gr.HTML(
+        value,
+        html_template=f'<div class="aa-root aa-triggers" data-kind="{kind}" data-testid="{kind}-view"></div>',
+        css_template=read_style(
+            "base.css", "heatmaps.css", "tree/tree.css", "curves/curves.css", "triggers/triggers.css"
+        ),
+        js_on_load="\n".join(
+            [*shared, read_script(STATIC / "shared"), *charts, read_script(STATIC / "triggers")]
+        ),
+        apply_default_css=False,
+        elem_id=f"{kind}-part",
+    )
