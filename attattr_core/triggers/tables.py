@@ -26,8 +26,10 @@ def dump_csv(study: TriggerStudy) -> str:
     shares = [name for kind in ("accuracy", "success") for name in (kind, f"{kind}_low", f"{kind}_high")]
     controls = [f"{kind}_{name}" for kind in ("random", "shuffled") for name in ("mean", "min", "max", "success")]
     writer.writerow(
-        ["trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n", "accuracy_before", *shares]
-        + ["mean_change", "n_flips", *controls]
+        [
+            *("trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n", "accuracy_before"),
+            *(*shares, "mean_change", "n_flips", *controls),
+        ]
     )
     for number, result in enumerate(study.results, start=1):
         for label, name in enumerate(study.labels):
