@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, digest_example
 from attattr_core.errors import UserError
-from attattr_core.triggers.results import TriggerSet
+from attattr_core.triggers.overlap import drop_mined
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
 from attattr_core.ui.model_picker import Names
@@ -99,9 +99,8 @@ def mine_data(
     try:
         n_examples, min_tokens, n_triggers, n_seeds = wanted.count()
         choice = work.start()
-        labels = models.find_labels(choice, names)
-        examples = read_choice(wanted.mining, labels)
-        others = read_choice(wanted.evaluation, labels) if evaluates else None
+        examples = read_choice(wanted.mining, None)
+        others = read_choice(wanted.evaluation, None) if evaluates else None
         if others is not None and not wanted.drops:
             check_apart(examples, others, n_examples)
         own = (names or {}).get(choice.key, ())
@@ -146,7 +145,7 @@ def evaluate_shown(
         attacked = first if second is None else second
         if not attacked.is_here:
             raise UserError(f"{attacked.description.name!r} is not downloaded yet: press Load first.")
-        others = read_choice(wanted.evaluation, models.find_labels(attacked, names))
+        others = read_choice(wanted.evaluation, None)
         yield work.say(f"Loading {attacked.description.name} …" if not is_loaded(attacked.description) else "")
         own = (names or {}).get(attacked.key, ())
         counts = (n_triggers, n_seeds)
@@ -183,7 +182,7 @@ def forget_own(choice: Choice | None, kept: Kept | None) -> tuple[Any, Any]:
     return fill(choice, left), left
 
 
-def use_flip(models: Models, choice: Choice | None, names: Names | None, kept: Kept | None, asked: Any) -> Values:
+def use_flip(choice: Choice | None, kept: Kept | None, asked: Any) -> Values:
     """Puts an example that flipped into the header: values for its two texts and the status."""
     shown = find_shown(choice, kept)
     asked = asked if isinstance(asked, dict) else {}
@@ -194,10 +193,13 @@ def use_flip(models: Models, choice: Choice | None, names: Names | None, kept: K
         index = asked.get("index")
         if mined is None or mined.source is None or type(index) is not int:
             raise UserError("The data that this example is from are not at hand: evaluate again.")
-        examples = read_choice(mined.source, models.find_labels(choice, names)).examples
+        data, drops = mined.source
+        examples = read_choice(data, None)
+        if drops:
+            examples = drop_mined(examples, mined.triggers.example_digests, drop=True)
         if not 0 <= index < len(examples):
             raise UserError("The data have changed since they were evaluated: evaluate again.")
-        example = examples[index]
+        example = examples.examples[index]
         return example.text, example.text_pair or "", ""
     except UserError as error:
         return gr.skip(), gr.skip(), warn(str(error))
@@ -209,9 +211,6 @@ def check_apart(mining: ExampleSet, evaluation: ExampleSet, n_examples: int) -> 
     Raises:
         UserError: When they do.
     """
-    from attattr_core.triggers.evaluation import drop_mined
-    from attattr_core.triggers.overlap import digest_example
-
     drop_mined(evaluation, {digest_example(example) for example in mining.examples[:n_examples]})
 
 
@@ -284,7 +283,11 @@ def _evaluate(
         if work.is_due(is_last):
             what = f"evaluating on {attacked.description.name}"
             progress = work.measure(what, "passes over the data", part.n_done, part.n_total)
-            measured = {"transfer": part.study} if transfers else {"study": part.study, "source": wanted.evaluation}
+            measured = (
+                {"transfer": part.study}
+                if transfers
+                else {"study": part.study, "source": (wanted.evaluation, wanted.drops)}
+            )
             yield work.show("done" if is_last else "running", mined.triggers.mode, replace(mined, **measured), progress)
 
 

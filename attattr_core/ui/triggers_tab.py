@@ -135,8 +135,8 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
     tab.view.select_mode(_read_mode, None, tab.mode, **_QUICK)
     tab.view.export_triggers(export_triggers, [page.choice, tab.kept], [page.download, page.status], **_PRIVATE)
     tab.view.use_flip(
-        _use_flip(models),
-        [page.choice, page.names, tab.kept],
+        _use_flip,
+        [page.choice, tab.kept],
         [page.text, page.pair, page.status],
         **_PRIVATE,
     )
@@ -210,11 +210,8 @@ def _wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> l
     return [job]
 
 
-def _use_flip(models: Models) -> Any:
-    def use(choice: Any, names: Any, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
-        return use_flip(models, choice, names, kept, event._data)
-
-    return use
+def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
+    return use_flip(choice, kept, event._data)
 
 
 def _end(choice: Choice | None, kept: Kept, compared: Any) -> tuple[Any, Any, Any, Any]:
