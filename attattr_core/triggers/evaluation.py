@@ -41,7 +41,7 @@ from attattr_core.triggers.results import (
     TriggerSet,
     TriggerStudy,
 )
-from attattr_core.triggers.tallies import Tally, measure_accuracy, measure_success, pick_best
+from attattr_core.triggers.tallies import N_BEST, Tally, measure_accuracy, measure_success, pick_best
 from attattr_core.triggers.versions import list_versions
 
 DEFAULT_FLIPS = 20
@@ -72,6 +72,7 @@ def evaluate_triggers(
     n_triggers: int | None = None,
     drop_overlap: bool = False,
     n_seeds: int = DEFAULT_SEEDS,
+    only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
 ) -> Iterator[EvaluationSoFar]:
@@ -86,6 +87,7 @@ def evaluate_triggers(
         n_triggers: The strongest how many are used; None for all.
         drop_overlap: Leave examples out that were mined, in place of refusing.
         n_seeds: Controls of each kind beside each trigger; 0 for none.
+        only_best: Measure controls only of the three best triggers of each class.
         seed: Where they begin.
         n_flips: Flipped examples kept for each trigger; the count is of all.
 
@@ -95,12 +97,7 @@ def evaluate_triggers(
     Raises:
         UserError: When examples were mined, no trigger is strong enough, or one leaves no room for a text.
     """
-    kept = [trigger for trigger in triggers.triggers if trigger.strength >= threshold][:n_triggers]
-    if not kept:
-        raise UserError(
-            f"None of the {len(triggers.triggers)} triggers has a strength of {threshold:g} or more: lower the "
-            "threshold, or mine more examples."
-        )
+    kept = select_triggers(triggers, threshold=threshold, n_triggers=n_triggers)
     special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
     items = [(trigger, choose_insertions(trigger, use_all=use_all, special=special)) for trigger in kept]
     return evaluate_insertions(
@@ -111,9 +108,25 @@ def evaluate_triggers(
         source_model=triggers.model,
         drop_overlap=drop_overlap,
         n_seeds=n_seeds,
+        only_best=only_best,
         seed=seed,
         n_flips=n_flips,
     )
+
+
+def select_triggers(triggers: TriggerSet, *, threshold: float, n_triggers: int | None = None) -> list[Trigger]:
+    """Selects the triggers that are used, in their order.
+
+    Raises:
+        UserError: When none is strong enough.
+    """
+    kept = [trigger for trigger in triggers.triggers if trigger.strength >= threshold][:n_triggers]
+    if not kept:
+        raise UserError(
+            f"None of the {len(triggers.triggers)} triggers has a strength of {threshold:g} or more: lower the "
+            "threshold, or mine more examples."
+        )
+    return kept
 
 
 def evaluate_insertions(
@@ -126,6 +139,7 @@ def evaluate_insertions(
     source_model: str = "",
     drop_overlap: bool = False,
     n_seeds: int = DEFAULT_SEEDS,
+    only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
 ) -> Iterator[EvaluationSoFar]:
@@ -147,7 +161,7 @@ def evaluate_insertions(
     run = _Evaluation(checkpoint, examples, n_flips)
     if n_seeds < 0 or seed < 0:
         raise UserError(f"There are {n_seeds} controls from seed {seed}: choose 0 or more of both.")
-    return _evaluate(run, items, resolved, n_seeds, seed, source_model)
+    return _evaluate(run, items, resolved, n_seeds, seed, source_model, only_best=only_best)
 
 
 def find_special_tokens(checkpoint: Checkpoint) -> frozenset[str]:
@@ -231,8 +245,12 @@ def _evaluate(
     n_seeds: int,
     seed: int,
     source_model: str,
+    *,
+    only_best: bool,
 ) -> Iterator[EvaluationSoFar]:
-    n_total = 1 + len(items) * (1 + n_seeds * len(KINDS))
+    n_labels = len(run.checkpoint.labels)
+    n_controlled = min(len(items), n_labels * N_BEST) if only_best else len(items)  # the best, at most
+    n_total = 1 + len(items) + n_controlled * n_seeds * len(KINDS)
     run.clean, _ = run.run(())
     results: list[TriggerResult] = []
     n_done = 1
@@ -241,7 +259,9 @@ def _evaluate(
         results.append(_measure(run, trigger, insertions, pieces))
         n_done += 1
         yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
-    for index in _order_controls(results):
+    order = _order_controls(results, only_best=only_best)
+    n_total = n_done + len(order) * n_seeds * len(KINDS)
+    for index in order:
         controls: tuple[Control, ...] = ()
         for kind in KINDS if n_seeds else ():
             measured = []
@@ -256,11 +276,11 @@ def _evaluate(
             yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
 
 
-def _order_controls(results: Sequence[TriggerResult]) -> list[int]:
+def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> list[int]:
     """The best triggers of every class first, then all others."""
     best = pick_best([result.after.accuracy for result in results])
     ranked = [index for row in zip_longest(*best) for index in row if index is not None]
-    return list(dict.fromkeys([*ranked, *range(len(results))]))
+    return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
 
 
 def _measure(

@@ -36,7 +36,7 @@ def mark_loaded(trigger: Trigger, *, use_all: bool = False) -> tuple[bool, ...]:
     """Tells for each token that a trigger inserts whether it, or the word it is a piece of, carries a label itself."""
     positions = choose_positions(trigger, use_all=use_all)
     return tuple(
-        carries_label(trigger.tokens[position]) or carries_label(find_word(trigger.tokens, position))
+        carries_label(trigger.tokens[position]) or carries_label(find_word(trigger.tokens, position)[2])
         for position in positions
     )
 
