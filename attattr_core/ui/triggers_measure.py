@@ -41,6 +41,7 @@ class Wanted:
         min_tokens: Shorter ones are left out.
         n_triggers: Triggers to evaluate.
         n_seeds: Random draws beside each.
+        only_best: Whether only the three best of each class get random draws.
         drops: Whether mined examples are left out of the evaluation, in place of refusing it.
     """
 
@@ -51,6 +52,7 @@ class Wanted:
     min_tokens: float
     n_triggers: float
     n_seeds: float
+    only_best: bool = False
     drops: bool = False
 
     def count(self) -> tuple[int, int, int, int]:
@@ -103,18 +105,20 @@ def mine_data(
         others = read_choice(wanted.evaluation, None) if evaluates else None
         if others is not None and not wanted.drops:
             check_apart(examples, others, n_examples)
-        own = (names or {}).get(choice.key, ())
+        own = _own(names, choice)
         job = MiningJob(choice.description, own, examples, wanted.mode, n_examples, min_tokens)
         yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
         mined = None
         for part in _refusing(mine(job)):
             progress = work.measure("mining", "examples", part.n_done, part.n_total)
-            if work.is_due(part.n_done == part.n_total):
+            is_last = part.n_done == part.n_total
+            if work.is_due(is_last):
                 mined = gather(part.triggers)
-                is_last = part.n_done == part.n_total and not evaluates
-                yield work.show("done" if is_last else "running", wanted.mode, mined, progress)
-        if evaluates and mined is not None:
-            yield from _evaluate(work, choice, own, others, mined, wanted, (n_triggers, n_seeds))
+                yield work.show("done" if is_last and others is None else "running", wanted.mode, mined, progress)
+        if others is not None and mined is not None:
+            job = EvaluationJob(choice.description, own, others, mined.triggers, n_triggers, n_seeds)
+            job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
+            yield from _evaluate(work, job, mined, wanted)
     except UserError as error:
         yield work.refuse(error)
 
@@ -142,14 +146,16 @@ def evaluate_shown(
         mined = None if shown is None else shown.find(mode)
         if mined is None:
             raise UserError("There are no triggers to evaluate: mine some first, or open a trigger file.")
-        attacked = first if second is None else second
-        if not attacked.is_here:
-            raise UserError(f"{attacked.description.name!r} is not downloaded yet: press Load first.")
+        attacked = (second or first).description
+        if not (second or first).is_here:
+            raise UserError(f"{attacked.name!r} is not downloaded yet: press Load first.")
         others = read_choice(wanted.evaluation, None)
-        yield work.say(f"Loading {attacked.description.name} …" if not is_loaded(attacked.description) else "")
-        own = (names or {}).get(attacked.key, ())
-        counts = (n_triggers, n_seeds)
-        yield from _evaluate(work, attacked, own, others, mined, wanted, counts, transfers=second is not None)
+        yield work.say(f"Loading {attacked.name} …" if not is_loaded(attacked) else "")
+        job = EvaluationJob(first.description, _own(names, first), others, mined.triggers, n_triggers, n_seeds)
+        job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
+        if second is not None:
+            job = replace(job, second=attacked, second_names=_own(names, second))
+        yield from _evaluate(work, job, mined, wanted)
     except UserError as error:
         yield work.refuse(error)
 
@@ -262,33 +268,23 @@ class _Work:
         return stopped.build_message(), warn(str(error)), _keep(self.kept, self.choice.key, stopped)
 
 
-def _evaluate(
-    work: _Work,
-    attacked: Choice,
-    names: tuple[str, ...],
-    examples: ExampleSet,
-    mined: Mined,
-    wanted: Wanted,
-    counts: tuple[int, int],
-    *,
-    transfers: bool = False,
-) -> Iterator[Values]:
-    job = EvaluationJob(
-        attacked.description, names, examples, mined.triggers, *counts, as_words=transfers, drops=wanted.drops
-    )
+def _evaluate(work: _Work, job: EvaluationJob, mined: Mined, wanted: Wanted) -> Iterator[Values]:
+    attacked = job.second or job.description
     work.restart()
-    part = None
     for part in _refusing(evaluate(job)):
         is_last = part.n_done == part.n_total
-        if work.is_due(is_last):
-            what = f"evaluating on {attacked.description.name}"
-            progress = work.measure(what, "passes over the data", part.n_done, part.n_total)
-            measured = (
-                {"transfer": part.study}
-                if transfers
-                else {"study": part.study, "source": (wanted.evaluation, wanted.drops)}
-            )
-            yield work.show("done" if is_last else "running", mined.triggers.mode, replace(mined, **measured), progress)
+        if not work.is_due(is_last):
+            continue
+        progress = work.measure(f"evaluating on {attacked.name}", "passes over the data", part.n_done, part.n_total)
+        if job.second is None:
+            mined = replace(mined, study=part.study, source=(wanted.evaluation, wanted.drops))
+        else:
+            mined = replace(mined, transfer=part.study)
+        yield work.show("done" if is_last else "running", mined.triggers.mode, mined, progress)
+
+
+def _own(names: Names | None, choice: Choice) -> tuple[str, ...]:
+    return (names or {}).get(choice.key, ())
 
 
 def _refusing(parts: Iterator[Any]) -> Iterator[Any]:

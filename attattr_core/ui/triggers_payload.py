@@ -203,11 +203,21 @@ def _describe(mined: Mined) -> dict[str, Any]:
 
 
 def find_results(triggers: TriggerSet, study: TriggerStudy | None) -> list[TriggerResult | None]:
-    """Finds the result of each trigger, or None; each result is used once, since two examples may give equal triggers."""
-    waiting: dict[Trigger | None, list[TriggerResult]] = {}
+    """Finds the result of each trigger, or None.
+
+    Each result is used once, since two examples may give equal triggers; on a second checkpoint the same classes may
+    have other numbers.
+    """
+    waiting: dict[Trigger, list[TriggerResult]] = {}
     for result in reversed(study.results if study else ()):
-        waiting.setdefault(result.trigger, []).append(result)
-    return [waiting[trigger].pop() if waiting.get(trigger) else None for trigger in triggers.triggers]
+        if result.trigger is not None:
+            waiting.setdefault(_drop_labels(result.trigger), []).append(result)
+    left = [waiting.get(_drop_labels(trigger)) for trigger in triggers.triggers]
+    return [results.pop() if results else None for results in left]
+
+
+def _drop_labels(trigger: Trigger) -> Trigger:
+    return replace(trigger, target_label=0, golden_label=0)
 
 
 def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None]) -> dict[str, Any] | None:

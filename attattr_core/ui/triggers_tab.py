@@ -80,6 +80,9 @@ def _build_fields(models: Models, first: Choice) -> tuple[Any, ...]:
             with gr.Row():
                 n_triggers = gr.Number(20, label="Triggers", precision=0, minimum=1, elem_id="triggers-n-triggers")
                 n_seeds = gr.Number(5, label="Random draws", precision=0, minimum=0, elem_id="triggers-n-seeds")
+            only_best = gr.Checkbox(
+                False, label="Random draws for the three best of each class only", elem_id="triggers-only-best"
+            )
             drops = gr.Checkbox(False, label="Leave mined examples out instead of refusing", elem_id="triggers-drops")
         with gr.Column(min_width=320):
             gr.Markdown("#### 3 · Transfer\nThe same triggers, as words, on a second checkpoint.")
@@ -107,7 +110,14 @@ def _build_fields(models: Models, first: Choice) -> tuple[Any, ...]:
         buttons["open"] = gr.UploadButton(
             "Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open", scale=0, min_width=150
         )
-    return mining, evaluation, [mode, n_examples, min_tokens, n_triggers, n_seeds, drops], buttons, second, card
+    return (
+        mining,
+        evaluation,
+        [mode, n_examples, min_tokens, n_triggers, n_seeds, only_best, drops],
+        buttons,
+        second,
+        card,
+    )
 
 
 def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> None:
@@ -143,7 +153,7 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
 
 
 def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
-    names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "drops")
+    names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "only_best", "drops")
     header = [page.model, page.choice, page.names, tab.kept]
     fields = [tab.mining.choice, tab.evaluation.choice, *tab.numbers]
     outputs = [tab.view, page.status, tab.kept]
