@@ -12,8 +12,9 @@ from attattr_core.triggers.evaluation import (
     find_special_tokens,
     select_triggers,
 )
-from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, SPECIAL_TOKENS, choose_insertions, choose_positions
+from attattr_core.triggers.insertion import DEFAULT_THRESHOLD
 from attattr_core.triggers.label_order import map_labels, rename_classes
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_positions
 from attattr_core.triggers.pieces import find_word
 from attattr_core.triggers.results import Insertion, Trigger, TriggerSet
 

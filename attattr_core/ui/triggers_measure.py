@@ -11,7 +11,7 @@ import gradio as gr
 
 from attattr_core.datasets import ExampleSet, digest_example
 from attattr_core.errors import UserError
-from attattr_core.triggers.overlap import drop_mined
+from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
 from attattr_core.ui.model_picker import Names
@@ -41,6 +41,7 @@ class Wanted:
         min_tokens: Shorter ones are left out.
         n_triggers: Triggers to evaluate.
         n_seeds: Random draws beside each.
+        at_random: Whether the examples to mine are chosen at random; else they are the first ones.
         only_best: Whether only the three best of each class get random draws.
         drops: Whether mined examples are left out of the evaluation, in place of refusing it.
     """
@@ -52,8 +53,14 @@ class Wanted:
     min_tokens: float
     n_triggers: float
     n_seeds: float
+    at_random: bool = True
     only_best: bool = False
     drops: bool = False
+
+    @property
+    def seed(self) -> int | None:
+        """Where the choice of the examples begins."""
+        return 0 if self.at_random else None
 
     def count(self) -> tuple[int, int, int, int]:
         """Reads the four numbers.
@@ -104,9 +111,9 @@ def mine_data(
         examples = read_choice(wanted.mining, None)
         others = read_choice(wanted.evaluation, None) if evaluates else None
         if others is not None and not wanted.drops:
-            check_apart(examples, others, n_examples)
+            check_apart(examples, others, n_examples, wanted.seed)
         own = _own(names, choice)
-        job = MiningJob(choice.description, own, examples, wanted.mode, n_examples, min_tokens)
+        job = MiningJob(choice.description, own, examples, wanted.mode, n_examples, min_tokens, wanted.seed)
         yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
         mined = None
         for part in _refusing(mine(job)):
@@ -211,13 +218,19 @@ def use_flip(choice: Choice | None, kept: Kept | None, asked: Any) -> Values:
         return gr.skip(), gr.skip(), warn(str(error))
 
 
-def check_apart(mining: ExampleSet, evaluation: ExampleSet, n_examples: int) -> None:
+def check_apart(mining: ExampleSet, evaluation: ExampleSet, n_examples: int, seed: int | None) -> None:
     """Refuses evaluation data that hold examples to be mined, before any work is done.
 
     Raises:
         UserError: When they do.
     """
-    drop_mined(evaluation, {digest_example(example) for example in mining.examples[:n_examples]})
+    mined = {digest_example(mining.examples[index]) for index in choose_examples(len(mining), n_examples, seed)}
+    n_both = sum(digest_example(example) in mined for example in evaluation.examples)
+    if n_both:
+        raise UserError(
+            f"{n_both} of the {len(evaluation)} examples of {evaluation.file_name!r} would be mined too, and what is "
+            "measured on them proves nothing: choose other data, or leave mined examples out (see 2)."
+        )
 
 
 class _Work:

@@ -32,6 +32,7 @@ class MiningJob:
         mode: The way of mining.
         n_examples: How many examples.
         min_tokens: Shorter ones are left out.
+        seed: Where their random choice begins; None for the first ones.
     """
 
     description: Description
@@ -40,6 +41,7 @@ class MiningJob:
     mode: str
     n_examples: int
     min_tokens: int
+    seed: int | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
 
     try:
         with _use(job.description, job.names) as checkpoint:
-            options = {"mode": job.mode, "n_examples": job.n_examples, "min_tokens": job.min_tokens}
+            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed")}
             yield from mine_triggers(checkpoint, job.examples, **options)
     except UserError as error:
         yield Refusal(str(error))
