@@ -29,7 +29,7 @@ from attattr_core.triggers.insertion import (
 from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining import check_classes
 from attattr_core.triggers.overlap import drop_mined
-from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 from attattr_core.triggers.results import (
     ClassAccuracy,
@@ -68,6 +68,7 @@ def evaluate_triggers(
     triggers: TriggerSet,
     *,
     use_all: bool = False,
+    as_words: bool = False,
     threshold: float = DEFAULT_THRESHOLD,
     n_triggers: int | None = None,
     drop_overlap: bool = False,
@@ -83,6 +84,7 @@ def evaluate_triggers(
         examples: Another data set than the one mined.
         triggers: From `attattr_core.triggers.mining.mine_triggers` or a file.
         use_all: Insert the tokens of both pairs even where the second entry is weak.
+        as_words: Insert the whole words that the tokens belong to, cut into pieces anew.
         threshold: Least strength of the patterns that are used.
         n_triggers: The strongest how many are used; None for all.
         drop_overlap: Leave examples out that were mined, in place of refusing.
@@ -99,11 +101,13 @@ def evaluate_triggers(
     """
     kept = select_triggers(triggers, threshold=threshold, n_triggers=n_triggers)
     special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
-    items = [(trigger, choose_insertions(trigger, use_all=use_all, special=special)) for trigger in kept]
+    choose = choose_words if as_words else choose_insertions
+    items = [(trigger, choose(trigger, use_all=use_all, special=special)) for trigger in kept]
     return evaluate_insertions(
         checkpoint,
         examples,
         items,
+        as_words=as_words,
         mined=triggers.example_digests,
         source_model=triggers.model,
         drop_overlap=drop_overlap,

@@ -1,7 +1,9 @@
 """Which tokens of a pattern are inserted, and their places: the authors' rule; no torch."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
+from attattr_core.triggers.pieces import find_word
 from attattr_core.triggers.results import Insertion, Trigger
 
 SECOND_SHARE = 0.2  # of the first entry; a weaker second one is not used
@@ -33,6 +35,22 @@ def choose_insertions(
         for number, sentence in enumerate(sentences)
         if position in sentence
     )
+
+
+def choose_words(
+    trigger: Trigger, *, use_all: bool = False, special: Collection[str] = SPECIAL_TOKENS
+) -> tuple[Insertion, ...]:
+    """Chooses the whole words that a trigger's tokens belong to, with the places of their tokens.
+
+    Args and order are those of `choose_insertions`; a word of which several pieces are inserted is there once.
+    """
+    insertions = choose_insertions(trigger, use_all=use_all, special=special)
+    positions = choose_positions(trigger, use_all=use_all, special=special)
+    words: dict[tuple[int, int], Insertion] = {}
+    for insertion, position in zip(insertions, positions, strict=True):
+        first, last, word = find_word(trigger.tokens, position)
+        words.setdefault((first, last), replace(insertion, token=word))
+    return tuple(words.values())
 
 
 def choose_positions(

@@ -1,6 +1,6 @@
 """Triggers of one checkpoint against another: tokens as they are where both have one vocabulary, else through words."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,8 @@ from attattr_core.triggers.evaluation import (
 )
 from attattr_core.triggers.insertion import DEFAULT_THRESHOLD
 from attattr_core.triggers.label_order import map_labels, rename_classes
-from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_positions
-from attattr_core.triggers.pieces import find_word
-from attattr_core.triggers.results import Insertion, Trigger, TriggerSet
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
+from attattr_core.triggers.results import Trigger, TriggerSet
 
 
 def transfer_triggers(
@@ -70,25 +69,6 @@ def transfer_triggers(
 def has_same_vocabulary(one: Checkpoint, other: Checkpoint) -> bool:
     """Tells whether two checkpoints name and number their pieces alike."""
     return one.tokenizer.get_vocab() == other.tokenizer.get_vocab()
-
-
-def choose_words(
-    trigger: Trigger, *, use_all: bool = False, special: Collection[str] = SPECIAL_TOKENS
-) -> tuple[Insertion, ...]:
-    """Chooses the whole words that a trigger's tokens belong to, with the places of their tokens.
-
-    Args and order are those of `choose_insertions`; a word of which several pieces are inserted is there once.
-    """
-    insertions = choose_insertions(trigger, use_all=use_all, special=special)
-    positions = choose_positions(trigger, use_all=use_all, special=special)
-    words: list[Insertion] = []
-    before: tuple[int, int] | None = None
-    for insertion, position in zip(insertions, positions, strict=True):
-        span = find_word(trigger.tokens, position)
-        if span[:2] != before:
-            words.append(replace(insertion, token=span[2]))
-        before = span[:2]
-    return tuple(words)
 
 
 def _rename(trigger: Trigger, order: tuple[int, ...]) -> Trigger:

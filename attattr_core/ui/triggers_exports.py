@@ -8,7 +8,8 @@ import gradio as gr
 from attattr_core.errors import UserError
 from attattr_core.pictures import render
 from attattr_core.triggers.files import dump_triggers
-from attattr_core.triggers.pictures import draw_study
+from attattr_core.triggers.pictures import draw_result, draw_study
+from attattr_core.triggers.results import TriggerResult, TriggerStudy
 from attattr_core.triggers.study_files import dump_study
 from attattr_core.triggers.tables import dump_csv
 from attattr_core.ui.components import pack_download, warn
@@ -54,15 +55,22 @@ def _write(mined: Mined, file_format: str, asked: dict[str, Any]) -> bytes:
         raise UserError("These triggers are not evaluated yet: evaluate them for a table or a picture, or take JSON.")
     if file_format == "csv":
         return dump_csv(*(study for study in (mined.study, mined.transfer) if study is not None)).encode()
-    return render(draw_study(mined.study, numbers=_choose_numbers(mined, asked)), file_format)
-
-
-def _choose_numbers(mined: Mined, asked: dict[str, Any]) -> list[list[int]] | None:
-    """The picked trigger for each class, or None for the three best."""
     if asked.get("picture") == "best":
-        return None
-    row, found = asked.get("row"), find_results(mined.triggers, mined.study)
-    if type(row) is not int or not 0 <= row < len(found) or found[row] is None:
-        raise UserError("The picture shows one trigger that was evaluated: pick a row of the table that has results.")
-    number = next(k for k, result in enumerate(mined.study.results) if result is found[row])
-    return [[number]] * len(mined.study.labels)
+        return render(draw_study(mined.study), file_format)
+    return render(draw_result(_pick_results(mined, asked), measure=_read_measure(asked)), file_format)
+
+
+def _pick_results(mined: Mined, asked: dict[str, Any]) -> list[tuple[TriggerStudy, TriggerResult]]:
+    """The picked trigger's results, on its own checkpoint and on the second one."""
+    row, studies = asked.get("row"), [study for study in (mined.study, mined.transfer) if study is not None]
+    if type(row) is not int or not 0 <= row < len(mined.triggers.triggers):
+        raise UserError("The picture shows one trigger: pick a row of the table first.")
+    found = [(study, find_results(mined.triggers, study)[row]) for study in studies]
+    found = [(study, result) for study, result in found if result is not None]
+    if not found:
+        raise UserError("This trigger is not evaluated yet: pick a row of the table that has results.")
+    return found
+
+
+def _read_measure(asked: dict[str, Any]) -> str:
+    return "success" if asked.get("measure") == "success" else "accuracy"

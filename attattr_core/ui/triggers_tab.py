@@ -121,7 +121,14 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
     jobs += _wire_trial(models, page, tabs, tab)
     outputs = [tab.view, tab.kept]
     # Whatever needs the model, or shows another one's result, ends the work here.
-    enders = [tab.buttons["stop"].click, page.stop.click, page.run.click, page.text.submit, page.pair.submit]
+    enders = [
+        tab.buttons["stop"].click,
+        tab.view.stop_work,
+        page.stop.click,
+        page.run.click,
+        page.text.submit,
+        page.pair.submit,
+    ]
     for ender in [*enders, page.examples.dataset.click, page.model.change]:
         ender(_end, [page.choice, tab.kept, tab.compared], [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
     opened = [page.choice, page.names, tab.kept]

@@ -65,7 +65,7 @@ function createTriggers(root) {
     make("div", { class: "aa-bars-row" }, bars.node, transfer.node),
     numbers.node,
   );
-  const best = createBest((row) => pick(row, true));
+  const best = createBest((row) => pick(row, true), (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), picture: "best" }));
   const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
