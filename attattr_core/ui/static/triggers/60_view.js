@@ -65,7 +65,7 @@ function createTriggers(root) {
     make("div", { class: "aa-bars-row" }, bars.node, transfer.node),
     numbers.node,
   );
-  const best = createBest((row) => pick(row, true));
+  const best = createBest((row) => pick(row, true), (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), picture: "best" }));
   const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
@@ -115,6 +115,7 @@ function createTriggers(root) {
   function redraw() {
     const mined = shownMined(message);
     body.hidden = source.hidden = !mined?.rows.length;
+    if (!message) back.hidden = true;
     if (body.hidden || !root.clientWidth) return;
     drawModes(Object.keys(message.mined));
     hide.show(triggersKept.hide);
@@ -143,8 +144,9 @@ function createTriggers(root) {
       else message = parseTriggers(value);
       const words = message ? message.note || "" : "";
       const mined = shownMined(message);
-      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers yet: mine some on data of your own below, or open a trigger file.");
+      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers of this checkpoint yet. Mine some on labelled data below, or open a trigger file.");
       notice.hidden = !notice.textContent;
+      notice.classList.toggle("aa-empty", !notice.hidden);
       progress.show(message);
       keepPick();
       redraw();
