@@ -194,7 +194,7 @@ def _tell_left_out(described: dict[str, Any], number: int, n_bad: int, limits: D
         total = f" of {described['n_rows']:,}" if described["n_rows"] > limits.max_rows else ""
         yield f"Only the first {limits.max_rows:,}{total} rows are used."
     if n_bad:
-        yield f"{n_bad:,} rows without a text or label are left out."
+        yield f"{n_bad:,} row{'s' * (n_bad > 1)} without a text or label {'are' if n_bad > 1 else 'is'} left out."
 
 
 def _digest(paths: Sequence[Path]) -> str:

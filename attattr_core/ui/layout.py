@@ -15,6 +15,7 @@ from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, de
 from attattr_core.ui.models import Models
 from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.tree_tab import build_tree_tab, wire_tree
+from attattr_core.ui.triggers_tab import build_triggers_tab, wire_triggers
 from attattr_core.ui.view_component import heatmap_view
 from attattr_core.ui.wiring import Page, wire
 
@@ -82,6 +83,8 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 tree_tab = build_tree_tab()
             with gr.Tab("Heads", id="heads"):
                 heads_tab = build_heads_tab(first)
+            with gr.Tab("Triggers", id="triggers"):
+                triggers_tab = build_triggers_tab(models, first)
             with gr.Tab("About", id="about"):
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         page = Page(
@@ -91,6 +94,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
         wire(app, models, page)
         wire_tree(models, page, tabs, tree_tab)
         wire_heads(models, page, tabs, heads_tab)
+        wire_triggers(app, models, page, tabs, triggers_tab)
     return app
 
 
