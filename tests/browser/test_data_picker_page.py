@@ -40,6 +40,11 @@ def pick(page, source):
     page.locator("#try-source label", has_text=source).click()
 
 
+def name_checkpoint(page, name):
+    page.locator("#model textarea, #model input").fill(name)
+    page.keyboard.press("Enter")
+
+
 def wait_until_ready(page, name):
     expect(page.get_by_test_id("data-name")).to_have_text(name, timeout=60_000)
     expect(page.locator("[data-testid=data]")).to_have_attribute("data-state", "ready")
@@ -94,14 +99,10 @@ def test_a_data_set_is_named_stopped_and_loaded(page, hub, tmp_path):
     wait_until_ready(page, "org/sentiment:b:train")
     expect(page.get_by_test_id("data-about")).to_contain_text("40,000 rows")
     assert any("range" in headers for _, path, headers in hub.requests if path.startswith("/cdn/"))
-    page.locator("#model textarea, #model input").fill("sst2")
-    page.keyboard.press("Enter")
+    name_checkpoint(page, "snli")
     expect(page.get_by_test_id("data-name")).to_have_text("org/sentiment:b:train")
     pick(page, "snli")
     wait_until_ready(page, "snli.tsv")
-    page.locator("#model textarea, #model input").fill("snli")
-    page.keyboard.press("Enter")
-    page.locator("#model textarea, #model input").fill("sst2")
-    page.keyboard.press("Enter")
+    name_checkpoint(page, "sst2")
     wait_until_ready(page, "sst2.tsv")
-    expect(page.locator("#try-source input[value=sst2]")).to_be_checked()
+    expect(page.locator("#try-source label", has_text="sst2").locator("input")).to_be_checked()
