@@ -151,6 +151,17 @@ def test_measuring_is_stopped_and_keeps_what_is_there(heads):
     expect(heads.get_by_test_id("heads-source")).to_contain_text("stopped")
 
 
+def test_another_checkpoint_ends_what_is_measured(heads):
+    measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
+    choose(heads, "model", "sst2")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+    expect(heads.get_by_test_id("heads-progress")).to_be_hidden()
+    measure(heads)  # the queue is free again
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+
+
 def test_a_refusal_leaves_the_study_and_frees_the_buttons(heads):
     measure(heads, n_ranking=0)
     expect(heads.get_by_test_id("status")).to_contain_text("whole number from 1")
