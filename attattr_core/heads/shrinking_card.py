@@ -141,9 +141,9 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
         f"## Measured\n\nOn {n:,} examples of {_code(measured['data'])} (sha256 {_code(measured['data_sha256'])}).\n\n"
         f"{rows}\n\n"
         f"Time: {measured['n_timed']} sentences one at a time on {_plain(measured['device'])}, "
-        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; ratios to the first model "
-        "are the median over rounds, with the lowest and the highest. The largest difference of logits from the masked "
-        f"model's is {measured['largest_difference']:.1e}."
+        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; the ratio is the "
+        "median over sentences, of the median round (and the lowest and the highest). The largest difference of logits "
+        f"from the masked model's is {measured['largest_difference']:.1e}."
     )
 
 
