@@ -112,7 +112,10 @@ def _render_reason(importance: Mapping[str, Any] | None) -> str:
     data = f" on {importance['n_examples']:,} examples of {_code(importance['data'])}" if importance["data"] else ""
     digest = f" (sha256 {_code(importance['data_sha256'])})" if importance["data_sha256"] else ""
     settings = f", settings `{json.dumps(importance['settings'])}`" if importance["settings"] else ""
-    return f"The least important ones by {how}{data}{digest}{settings}.\n\n"
+    which = (
+        "The least important ones" if importance["are_least"] else "Chosen in another order than the least important"
+    )
+    return f"{which} by {how}{data}{digest}{settings}.\n\n"
 
 
 def _render_heads(heads: list[list[int]]) -> str:
