@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 
 from tqdm import tqdm
 
@@ -43,3 +44,19 @@ def showing_download() -> Iterator[Callable[[Progress], None]]:
     finally:
         if bar is not None:
             bar.close()
+
+
+def show_progress(steps: Iterator[Any], *, unit: str) -> Any:
+    """Runs work that yields what there is so far, with a bar that shows the time left; gives the last of it.
+
+    Args:
+        steps: What it yields has ``n_done`` and ``n_total``.
+        unit: What they count.
+    """
+    last = None
+    with closing(steps), tqdm(unit=unit, leave=False) as bar:
+        for last in steps:
+            if bar.total is None:  # what an interrupted job had done is no speed
+                bar.total, bar.initial, bar.n = last.n_total, last.n_done, last.n_done
+            bar.update(last.n_done - bar.n)
+    return last

@@ -25,10 +25,10 @@ METHOD_NAMES = {
 }
 METHOD_COLOURS = {
     "attattr": "#b4540a",
-    "taylor": "#1c64a8",
-    "taylor-authors": "#7fb5dc",
+    "taylor": "#00704f",
+    "taylor-authors": "#6aa894",
     "ablation": "#a63d82",
-    "attention": "#00704f",
+    "attention": "#1c64a8",
     RANDOM: "#6b7280",
 }
 _OTHER_COLOURS = ("#b4540a", "#1c64a8", "#00704f", "#a63d82", "#8a6d00", "#4b3f9c")

@@ -94,7 +94,7 @@ def compare_attributions(
         spans: Where in the texts of `triggered` the inserted words stand, from `insert_words`.
 
     Returns:
-        Both over the words of `triggered`; words that `clean` has and `triggered` lost to the length limit are left out.
+        Both over the words of `triggered`; words of `clean` that it lost to the length limit are left out.
 
     Raises:
         UserError: When the attributions are of different checkpoints, labels or functions.

@@ -13,7 +13,7 @@ import torch
 
 from attattr_core.batches import bucket_examples, check_logits, record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet, digest_example
+from attattr_core.datasets import ExampleSet
 from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.errors import UserError
 from attattr_core.outputs import compute_probabilities, find_output_kind
@@ -21,15 +21,15 @@ from attattr_core.replay import instrumented, run_pruned
 from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
-    SPECIAL_TOKENS,
     Pieces,
     Triggered,
-    choose_insertions,
     insert_into_example,
     resolve_insertions,
 )
 from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining import check_classes
+from attattr_core.triggers.overlap import drop_mined
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 from attattr_core.triggers.results import (
     ClassAccuracy,
@@ -41,7 +41,7 @@ from attattr_core.triggers.results import (
     TriggerSet,
     TriggerStudy,
 )
-from attattr_core.triggers.tallies import Tally, measure_accuracy, measure_success, pick_best
+from attattr_core.triggers.tallies import N_BEST, Tally, measure_accuracy, measure_success, pick_best
 from attattr_core.triggers.versions import list_versions
 
 DEFAULT_FLIPS = 20
@@ -68,10 +68,12 @@ def evaluate_triggers(
     triggers: TriggerSet,
     *,
     use_all: bool = False,
+    as_words: bool = False,
     threshold: float = DEFAULT_THRESHOLD,
     n_triggers: int | None = None,
     drop_overlap: bool = False,
     n_seeds: int = DEFAULT_SEEDS,
+    only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
 ) -> Iterator[EvaluationSoFar]:
@@ -82,10 +84,12 @@ def evaluate_triggers(
         examples: Another data set than the one mined.
         triggers: From `attattr_core.triggers.mining.mine_triggers` or a file.
         use_all: Insert the tokens of both pairs even where the second entry is weak.
+        as_words: Insert the whole words that the tokens belong to, cut into pieces anew.
         threshold: Least strength of the patterns that are used.
         n_triggers: The strongest how many are used; None for all.
         drop_overlap: Leave examples out that were mined, in place of refusing.
         n_seeds: Controls of each kind beside each trigger; 0 for none.
+        only_best: Measure controls only of the three best triggers of each class.
         seed: Where they begin.
         n_flips: Flipped examples kept for each trigger; the count is of all.
 
@@ -95,25 +99,38 @@ def evaluate_triggers(
     Raises:
         UserError: When examples were mined, no trigger is strong enough, or one leaves no room for a text.
     """
+    kept = select_triggers(triggers, threshold=threshold, n_triggers=n_triggers)
+    special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
+    choose = choose_words if as_words else choose_insertions
+    items = [(trigger, choose(trigger, use_all=use_all, special=special)) for trigger in kept]
+    return evaluate_insertions(
+        checkpoint,
+        examples,
+        items,
+        as_words=as_words,
+        mined=triggers.example_digests,
+        source_model=triggers.model,
+        drop_overlap=drop_overlap,
+        n_seeds=n_seeds,
+        only_best=only_best,
+        seed=seed,
+        n_flips=n_flips,
+    )
+
+
+def select_triggers(triggers: TriggerSet, *, threshold: float, n_triggers: int | None = None) -> list[Trigger]:
+    """Selects the triggers that are used, in their order.
+
+    Raises:
+        UserError: When none is strong enough.
+    """
     kept = [trigger for trigger in triggers.triggers if trigger.strength >= threshold][:n_triggers]
     if not kept:
         raise UserError(
             f"None of the {len(triggers.triggers)} triggers has a strength of {threshold:g} or more: lower the "
             "threshold, or mine more examples."
         )
-    special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
-    items = [(trigger, choose_insertions(trigger, use_all=use_all, special=special)) for trigger in kept]
-    return evaluate_insertions(
-        checkpoint,
-        examples,
-        items,
-        mined=triggers.example_digests,
-        source_model=triggers.model,
-        drop_overlap=drop_overlap,
-        n_seeds=n_seeds,
-        seed=seed,
-        n_flips=n_flips,
-    )
+    return kept
 
 
 def evaluate_insertions(
@@ -126,6 +143,7 @@ def evaluate_insertions(
     source_model: str = "",
     drop_overlap: bool = False,
     n_seeds: int = DEFAULT_SEEDS,
+    only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
 ) -> Iterator[EvaluationSoFar]:
@@ -147,35 +165,13 @@ def evaluate_insertions(
     run = _Evaluation(checkpoint, examples, n_flips)
     if n_seeds < 0 or seed < 0:
         raise UserError(f"There are {n_seeds} controls from seed {seed}: choose 0 or more of both.")
-    return _evaluate(run, items, resolved, n_seeds, seed, source_model)
+    return _evaluate(run, items, resolved, n_seeds, seed, source_model, only_best=only_best)
 
 
 def find_special_tokens(checkpoint: Checkpoint) -> frozenset[str]:
     """Finds the names of a tokenizer's special tokens, but for the unknown and mask tokens, which stand for words."""
     tokenizer = checkpoint.tokenizer
     return frozenset(tokenizer.all_special_tokens) - {tokenizer.unk_token, tokenizer.mask_token}
-
-
-def drop_mined(examples: ExampleSet, mined: Collection[str], *, drop: bool = False) -> ExampleSet:
-    """Keeps examples that were mined out of an evaluation.
-
-    Args:
-        examples: The evaluation data.
-        mined: Digests of the mined examples.
-        drop: Leave them out, in place of refusing the data.
-
-    Raises:
-        UserError: When there are such examples and they are not dropped, or none is left.
-    """
-    known = set(mined)
-    fresh = tuple(example for example in examples.examples if not known or digest_example(example) not in known)
-    n_mined = len(examples) - len(fresh)
-    if n_mined and not (drop and fresh):
-        raise UserError(
-            f"{n_mined} of the {len(examples)} examples of {examples.file_name!r} were used for mining, and what is "
-            "measured on them proves nothing: choose other data" + ("." if drop else ", or drop them.")
-        )
-    return replace(examples, examples=fresh, kinds=()) if n_mined else examples
 
 
 class _Evaluation:
@@ -253,8 +249,12 @@ def _evaluate(
     n_seeds: int,
     seed: int,
     source_model: str,
+    *,
+    only_best: bool,
 ) -> Iterator[EvaluationSoFar]:
-    n_total = 1 + len(items) * (1 + n_seeds * len(KINDS))
+    n_labels = len(run.checkpoint.labels)
+    n_controlled = min(len(items), n_labels * N_BEST) if only_best else len(items)  # the best, at most
+    n_total = 1 + len(items) + n_controlled * n_seeds * len(KINDS)
     run.clean, _ = run.run(())
     results: list[TriggerResult] = []
     n_done = 1
@@ -263,7 +263,9 @@ def _evaluate(
         results.append(_measure(run, trigger, insertions, pieces))
         n_done += 1
         yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
-    for index in _order_controls(results):
+    order = _order_controls(results, only_best=only_best)
+    n_total = n_done + len(order) * n_seeds * len(KINDS)
+    for index in order:
         controls: tuple[Control, ...] = ()
         for kind in KINDS if n_seeds else ():
             measured = []
@@ -278,11 +280,11 @@ def _evaluate(
             yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
 
 
-def _order_controls(results: Sequence[TriggerResult]) -> list[int]:
+def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> list[int]:
     """The best triggers of every class first, then all others."""
     best = pick_best([result.after.accuracy for result in results])
     ranked = [index for row in zip_longest(*best) for index in row if index is not None]
-    return list(dict.fromkeys([*ranked, *range(len(results))]))
+    return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
 
 
 def _measure(

@@ -1,26 +1,19 @@
-"""Which tokens a trigger inserts, and where: the authors' rule, for any tokenizer.
+"""Put tokens into texts at relative places: the authors' rule, for any tokenizer.
 
 Places are relative, so that one trigger fits texts of any length: the n-th of a sentence's N tokens has the place
 n / N, and goes in at ``round((length + number of inserted tokens) · place)``, one further where two would coincide.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import Encoded, encode, find_max_length
 from attattr_core.errors import UserError
 from attattr_core.triggers.pieces import find_ids, find_word_ids
-from attattr_core.triggers.results import Insertion, Trigger
+from attattr_core.triggers.results import Insertion
 
 DEFAULT_THRESHOLD = 0.02  # of the strength; weaker patterns are not used
-SECOND_SHARE = 0.2  # of the first entry; a weaker second one is not used
-SPECIAL_TOKENS = frozenset(
-    [
-        *("[CLS]", "[SEP]", "[PAD]", "[BOS]", "[EOS]", "<s>", "</s>", "<pad>", "<cls>", "<sep>", "<bos>", "<eos>"),
-        *("<|endoftext|>", "<|startoftext|>", "<|begin_of_text|>", "<|end_of_text|>", "<|im_end|>"),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -51,33 +44,6 @@ class Triggered:
 
     encoded: Encoded
     inserted: tuple[int, ...]
-
-
-def choose_insertions(
-    trigger: Trigger, *, use_all: bool = False, special: Collection[str] = SPECIAL_TOKENS
-) -> tuple[Insertion, ...]:
-    """Chooses which tokens of a pattern are inserted, and their places.
-
-    Args:
-        trigger: The pattern.
-        use_all: Use both pairs even where the second entry is less than a fifth of the first.
-        special: Tokens that are never inserted, such as ``"[CLS]"``.
-
-    Returns:
-        The tokens by their position in the pattern's example; none where the pattern holds special tokens only.
-    """
-    positions = set(trigger.top1_position)
-    first, second = trigger.max_combined_attr
-    if use_all or first == 0 or not second / first < SECOND_SHARE:
-        positions |= set(trigger.top2_position)
-    kept = [index for index, token in enumerate(trigger.tokens) if token not in special]
-    sentences = [[index for index in kept if (index >= trigger.seg_pos) == is_second] for is_second in (False, True)]
-    return tuple(
-        Insertion(trigger.tokens[position], number, (sentence.index(position) + 1) / len(sentence))
-        for number, sentence in enumerate(sentences)
-        for position in sorted(positions)
-        if position in sentence
-    )
 
 
 def resolve_insertions(

@@ -25,6 +25,7 @@ from attattr_core.settings import Settings
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining_state import MiningState
+from attattr_core.triggers.overlap import choose_examples
 from attattr_core.triggers.results import Trigger, TriggerSet
 from attattr_core.triggers.versions import list_versions
 
@@ -127,9 +128,8 @@ def check_classes(checkpoint: Checkpoint) -> None:
 def _choose(
     checkpoint: Checkpoint, examples: ExampleSet, n_examples: int, min_tokens: int, seed: int | None
 ) -> list[_Chosen]:
-    order = np.arange(len(examples)) if seed is None else np.random.default_rng(seed).permutation(len(examples))
     chosen = []
-    for index in sorted(order[:n_examples].tolist()):
+    for index in choose_examples(len(examples), n_examples, seed):
         example = examples.examples[index]
         encoded = encode(checkpoint, example.text, example.text_pair)
         if len(encoded.tokens) >= min_tokens:

@@ -47,7 +47,7 @@ def strip_marks(piece: str) -> str:
     return text.replace(_BEGINS[1], " ").strip() or piece
 
 
-def find_word(tokens: tuple[str, ...], position: int) -> str:
+def find_word(tokens: tuple[str, ...], position: int) -> tuple[int, int, str]:
     """Finds the whole word that a piece belongs to.
 
     Args:
@@ -55,7 +55,7 @@ def find_word(tokens: tuple[str, ...], position: int) -> str:
         position: One of them.
 
     Returns:
-        The word without marks; the piece alone where its neighbours do not continue it.
+        Positions of the word's first and last piece, and the word without marks.
     """
     first = last = position
     while first > 0 and _is_joined(tokens, first):
@@ -63,7 +63,7 @@ def find_word(tokens: tuple[str, ...], position: int) -> str:
     while last + 1 < len(tokens) and _is_joined(tokens, last + 1):
         last += 1
     pieces = tokens[first : last + 1]
-    return strip_marks("".join(piece.removeprefix(_CONTINUES).removesuffix(_ENDS) for piece in pieces))
+    return first, last, strip_marks("".join(piece.removeprefix(_CONTINUES).removesuffix(_ENDS) for piece in pieces))
 
 
 def list_whole_pieces(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:

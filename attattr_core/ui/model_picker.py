@@ -42,7 +42,7 @@ def build_picker(models: Models, first: Choice) -> tuple[gr.Dropdown, gr.Button]
     return model, load
 
 
-def build_card(value: str) -> gr.HTML:
+def build_card(value: str, *, elem_id: str = "card") -> gr.HTML:
     """Builds the line about the checkpoint; its values come from `describe_choice`."""
     return gr.HTML(
         value,
@@ -50,7 +50,7 @@ def build_card(value: str) -> gr.HTML:
         css_template=(_PAGE / "card.css").read_text(encoding="utf-8"),
         js_on_load=(_PAGE / "card.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        elem_id="card",
+        elem_id=elem_id,
     )
 
 

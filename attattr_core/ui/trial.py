@@ -37,8 +37,7 @@ _TYPES = {
 def compare_texts(
     models: Models,
     model: str,
-    text: str,
-    text_pair: str,
+    texts: tuple[str, str],
     target: str,
     fields: tuple[Any, ...],
     choice: Choice | None,
@@ -52,9 +51,9 @@ def compare_texts(
         Values for the view, the status and the state that keeps both results.
     """
     try:
-        choice, job = prepare_job(models, model, (text, text_pair), target, fields, choice, names)
-        texts = job.texts if job.texts[1].strip() else job.texts[:1]
-        changed, spans = insert_words(texts, read_insertions(asked))
+        choice, job = prepare_job(models, model, texts, target, fields, choice, names)
+        clean_texts = job.texts if job.texts[1].strip() else job.texts[:1]
+        changed, spans = insert_words(clean_texts, read_insertions(asked))
         trial = Trial(spans, key=choice.key)
         yield trial.build_message(), "" if is_loaded(job.description) else _tell_loading(job), trial
         known = _find_known(session, choice, job)

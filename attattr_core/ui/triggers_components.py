@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from attattr_core.ui.view_component import STATIC, read_script, read_style
+from attattr_core.ui.view_component import small_view
 
-_SHARED = ("05_dom.js", "10_scales.js", "20_payload.js", "25_maps.js", "40_grid.js", "45_plate.js", "50_matrix.js")
-_CHARTS = ("curves/10_svg.js", "curves/20_parts.js")
+_PICTURES = ("20_payload.js", "25_maps.js", "40_grid.js", "45_plate.js", "50_matrix.js")
+_SCRIPTS = (*_PICTURES, "curves/10_svg.js", "curves/20_parts.js", "triggers")
+_STYLES = ("heatmaps.css", "tree/tree.css", "curves/curves.css", "triggers/triggers.css")
 
 
 def triggers_view(value: str = "") -> gr.HTML:
@@ -27,17 +28,5 @@ def trial_view() -> gr.HTML:
 
 
 def _build(kind: str, value: str) -> gr.HTML:
-    shared = [(STATIC / name).read_text(encoding="utf-8") for name in _SHARED]
-    charts = [(STATIC / name).read_text(encoding="utf-8") for name in _CHARTS]
-    return gr.HTML(
-        value,
-        html_template=f'<div class="aa-root aa-triggers" data-kind="{kind}" data-testid="{kind}-view"></div>',
-        css_template=read_style(
-            "base.css", "heatmaps.css", "tree/tree.css", "curves/curves.css", "triggers/triggers.css"
-        ),
-        js_on_load="\n".join(
-            [*shared, read_script(STATIC / "shared"), *charts, read_script(STATIC / "triggers")]
-        ),
-        apply_default_css=False,
-        elem_id=f"{kind}-part",
-    )
+    template = f'<div class="aa-root aa-triggers" data-kind="{kind}" data-testid="{kind}-view"></div>'
+    return small_view(f"{kind}-part", template, value, scripts=_SCRIPTS, styles=_STYLES)

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from attattr_core.triggers.patterns import choose_insertions
+from attattr_core.triggers.pieces import strip_marks
 from attattr_core.triggers.results import Insertion, Trigger, TriggerResult, TriggerSet, TriggerStudy
+from attattr_core.triggers.words import carries_label, mark_loaded
 
 VERSION = 1
 MAX_FLIPS = 12  # of each trigger; the figures count all
@@ -44,6 +47,8 @@ class Mined:
         loaded: For each, which of its tokens carry a label themselves.
         study: What they do to the checkpoint that they were mined on, or None before that was measured.
         transfer: What they do to a second checkpoint.
+        source: The visitor's choice of the data that the study is about, and whether mined examples were left out;
+            None where they are not at hand.
     """
 
     triggers: TriggerSet
@@ -51,6 +56,7 @@ class Mined:
     loaded: tuple[tuple[bool, ...], ...]
     study: TriggerStudy | None = None
     transfer: TriggerStudy | None = None
+    source: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +70,7 @@ class Shown:
         mode: Which of them the work was about.
         progress: Of the work, or None where there was none.
         source: Name of the file that was opened, or "".
+        has_shipped: Whether a result comes with the checkpoint, to go back to.
     """
 
     run: str
@@ -72,6 +79,7 @@ class Shown:
     mode: str = "paper"
     progress: Progress | None = None
     source: str = ""
+    has_shipped: bool = False
 
     def build_message(self) -> str:
         """Builds the value of the triggers view."""
@@ -79,6 +87,7 @@ class Shown:
             version=VERSION,
             run=self.run,
             status=self.status,
+            has_shipped=self.has_shipped,
             mode=self.mode,
             progress=None if self.progress is None else vars(self.progress),
             source=self.source,
@@ -88,6 +97,26 @@ class Shown:
     def stop(self) -> "Shown":
         """What stays when the work is stopped."""
         return replace(self, status="stopped") if self.status == "running" else self
+
+    def find(self, mode: str) -> Mined | None:
+        """Finds the triggers of a way of mining, or of the first one."""
+        return self.mined.get(mode) or next(iter(self.mined.values()), None)
+
+
+def gather(triggers: TriggerSet, study: TriggerStudy | None = None) -> Mined:
+    """Finds what triggers put into a text, as it is measured or as it would be.
+
+    Args:
+        triggers: The patterns.
+        study: What they do, where it was measured.
+    """
+    found = find_results(triggers, study)
+    insertions = tuple(
+        choose_insertions(trigger) if result is None else result.insertions
+        for trigger, result in zip(triggers.triggers, found, strict=True)
+    )
+    loaded = tuple(_mark(trigger, parts) for trigger, parts in zip(triggers.triggers, insertions, strict=True))
+    return Mined(triggers, insertions, loaded, study)
 
 
 def judge(result: TriggerResult) -> list[str]:
@@ -117,6 +146,15 @@ def dump(**content: Any) -> str:
     return json.dumps(_plain(content), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
+def _mark(trigger: Trigger, insertions: tuple[Insertion, ...]) -> tuple[bool, ...]:
+    """Which tokens carry a label themselves, as pieces of words where the pattern's example tells the word."""
+    for use_all in (False, True):
+        marks = mark_loaded(trigger, use_all=use_all)
+        if len(marks) == len(insertions):
+            return marks
+    return tuple(carries_label(insertion.token) for insertion in insertions)
+
+
 def _judge_class(success: float, low: float, control: np.ndarray) -> str:
     drawn = control[np.isfinite(control)]
     if not len(drawn) or not math.isfinite(success):
@@ -128,7 +166,7 @@ def _judge_class(success: float, low: float, control: np.ndarray) -> str:
 
 def _describe(mined: Mined) -> dict[str, Any]:
     triggers = mined.triggers
-    found = [_find_results(triggers, study) for study in (mined.study, mined.transfer)]
+    found = [find_results(triggers, study) for study in (mined.study, mined.transfer)]
     return {
         "model": triggers.model,
         "revision": triggers.revision,
@@ -141,8 +179,14 @@ def _describe(mined: Mined) -> dict[str, Any]:
         "rows": [
             {
                 "tokens": [
-                    {"token": part.token, "sentence": part.sentence, "place": part.place, "loaded": is_loaded}
-                    for part, is_loaded in zip(insertions, loaded, strict=True)
+                    {
+                        "token": part.token,
+                        "word": strip_marks(part.token),
+                        "sentence": part.sentence,
+                        "place": part.place,
+                        "loaded": loads,
+                    }
+                    for part, loads in zip(insertions, loaded, strict=True)
                 ],
                 "strength": trigger.strength,
                 "label": trigger.target_label,
@@ -158,12 +202,22 @@ def _describe(mined: Mined) -> dict[str, Any]:
     }
 
 
-def _find_results(triggers: TriggerSet, study: TriggerStudy | None) -> list[TriggerResult | None]:
-    """The result of each trigger; each result is used once, since two examples may give equal triggers."""
-    waiting: dict[Trigger | None, list[TriggerResult]] = {}
+def find_results(triggers: TriggerSet, study: TriggerStudy | None) -> list[TriggerResult | None]:
+    """Finds the result of each trigger, or None.
+
+    Each result is used once, since two examples may give equal triggers; on a second checkpoint the same classes may
+    have other numbers.
+    """
+    waiting: dict[Trigger, list[TriggerResult]] = {}
     for result in reversed(study.results if study else ()):
-        waiting.setdefault(result.trigger, []).append(result)
-    return [waiting[trigger].pop() if waiting.get(trigger) else None for trigger in triggers.triggers]
+        if result.trigger is not None:
+            waiting.setdefault(_drop_labels(result.trigger), []).append(result)
+    left = [waiting.get(_drop_labels(trigger)) for trigger in triggers.triggers]
+    return [results.pop() if results else None for results in left]
+
+
+def _drop_labels(trigger: Trigger) -> Trigger:
+    return replace(trigger, target_label=0, golden_label=0)
 
 
 def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None]) -> dict[str, Any] | None:

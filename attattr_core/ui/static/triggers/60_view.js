@@ -65,11 +65,12 @@ function createTriggers(root) {
     make("div", { class: "aa-bars-row" }, bars.node, transfer.node),
     numbers.node,
   );
-  const best = createBest((row) => pick(row, true));
+  const best = createBest((row) => pick(row, true), (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), picture: "best" }));
   const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
-  root.replaceChildren(notice, progress.node, source, body);
+  const back = make("button", { type: "button", class: "aa-button", text: "Back to the result that comes with the checkpoint", "data-testid": "triggers-shipped", onclick: () => trigger("show_shipped") });
+  root.replaceChildren(notice, progress.node, make("div", { class: "aa-source-line" }, source, back), body);
 
   const rowAt = () => shownMined(message)?.rows.indexOf(pickedRow(message)) ?? -1;
 
@@ -99,6 +100,7 @@ function createTriggers(root) {
     if (mode?.names !== names.join()) {
       const choose = (value) => {
         triggersKept.mode = value;
+        trigger("select_mode", { mode: value });
         keepPick();
         redraw();
         announce();
@@ -113,6 +115,7 @@ function createTriggers(root) {
   function redraw() {
     const mined = shownMined(message);
     body.hidden = source.hidden = !mined?.rows.length;
+    if (!message) back.hidden = true;
     if (body.hidden || !root.clientWidth) return;
     drawModes(Object.keys(message.mined));
     hide.show(triggersKept.hide);
@@ -120,6 +123,7 @@ function createTriggers(root) {
     table.draw(message, mined, redraw);
     const shown = table.rows().length;
     count.textContent = shown === mined.rows.length ? String(shown) : shown + " of " + mined.rows.length;
+    back.hidden = ["precomputed", "running"].includes(message.status) || !message.has_shipped;
     source.replaceChildren(...sourceParts(message, mined));
     const row = pickedRow(message);
     picked.replaceChildren(...(row ? [chipsOf(row)] : []));
@@ -140,8 +144,9 @@ function createTriggers(root) {
       else message = parseTriggers(value);
       const words = message ? message.note || "" : "";
       const mined = shownMined(message);
-      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers yet: mine some on data of your own below, or open a trigger file.");
+      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers of this checkpoint yet. Mine some on labelled data below, or open a trigger file.");
       notice.hidden = !notice.textContent;
+      notice.classList.toggle("aa-empty", !notice.hidden);
       progress.show(message);
       keepPick();
       redraw();

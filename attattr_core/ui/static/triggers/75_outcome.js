@@ -3,7 +3,7 @@
 const MAX_OUTCOMES = 6;
 
 function createOutcome() {
-  const sentence = make("p", { class: "aa-verdict", "data-testid": "trial-verdict" });
+  const sentence = make("p", { class: "aa-outcome-verdict", "data-testid": "trial-verdict" });
   const rows = make("div", { class: "aa-outcome" });
   const legend = make(
     "div",

@@ -1,4 +1,4 @@
-// Attributions of the text as it is, with the words in it, and the difference; all on one scale.
+// Attributions of the text as it is and with the words in it, on one scale, and the difference.
 
 const DIFFERENCE_PLATES = {
   clean: {
@@ -10,14 +10,14 @@ const DIFFERENCE_PLATES = {
   triggered: {
     title: "with the words",
     help:
-      "The same for the text with the words in it, for the same label. All three pictures share one scale; framed labels " +
-      "are inserted words.",
+      "The same for the text with the words in it, for the same label and on the same scale as the picture before it. " +
+      "Framed labels are inserted words.",
   },
   difference: {
     title: "difference",
     help:
       "With the words minus as it is: orange connections gained, blue ones lost. An inserted word was not there before, " +
-      "so its rows and columns show the whole of what it brings.",
+      "so its rows and columns show the whole of what it brings; this picture has a scale of its own.",
   },
 };
 
@@ -56,7 +56,7 @@ const differenceHint = (meta, layer, head) => {
 };
 
 function createDifference(open) {
-  const kept = (triggersKept.difference ||= { layer: null, head: null });
+  const kept = (triggersKept.difference ||= { layer: null, head: null, specials: true });
   const view = {
     state: { picture: "matrix", size: "fit", layer: null, head: null },
     run: null,
@@ -94,6 +94,10 @@ function createDifference(open) {
       "keys and press Enter, to see it; Σ shows all heads of a layer.",
   });
   const all = make("button", { type: "button", class: "aa-button", text: "all layers and heads", "data-testid": "trial-all", onclick: () => view.choose(null, null) });
+  const specials = checkbox("trial-specials", "special tokens", "show the rows and columns of [CLS], [SEP] and the like", (value) => {
+    Object.assign(kept, { specials: value, pin: null });
+    redraw();
+  });
   const title = make("h3", { class: "aa-selection", "data-testid": "trial-selection" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "trial-hover" });
   const openers = ["clean", "triggered"].map((which) =>
@@ -106,24 +110,30 @@ function createDifference(open) {
   );
   plates[0].node.append(openers[0]);
   plates[1].node.append(openers[1]);
-  const maps = make("div", { class: "aa-difference-maps" }, make("div", { class: "aa-lines" }, make("div", { class: "aa-difference-head" }, title, all), line), make("div", { class: "aa-plates aa-plates-three" }, ...plates.map((plate) => plate.node)));
+  const maps = make("div", { class: "aa-difference-maps" }, make("div", { class: "aa-lines" }, make("div", { class: "aa-difference-head" }, title, all, specials.node), line), make("div", { class: "aa-plates aa-plates-three" }, ...plates.map((plate) => plate.node)));
   const node = make("div", { class: "aa-difference", "data-testid": "trial-difference", hidden: true }, grid.node, maps);
 
-  /** What a plate draws, in the words of the heatmaps' pictures. */
-  function frameOf(values, hidesInserted, limit, largest) {
-    const n = message.tokens.length;
-    const keep = Uint8Array.from(message.inserted, (is) => (hidesInserted && is ? 0 : 1));
+  /** What a plate draws, in the words of the heatmaps' pictures; `picks` are the tokens that are shown. */
+  function frameOf(whole, picks, limit, hidesInserted) {
+    const all = message.tokens.length;
+    const n = picks.length;
+    const attribution = Float32Array.from({ length: n * n }, (_, k) => whole[picks[Math.floor(k / n)] * all + picks[k % n]]);
+    const of = (values) => picks.map((k) => values[k]);
+    const inserted = of(message.inserted);
+    const keep = Uint8Array.from(inserted, (is) => (hidesInserted && is ? 0 : 1));
+    const groups = { labels: of(message.tokens), sentences: of(message.sentences), inserted };
     const sides = { rows: keep, columns: keep };
-    const groups = { labels: message.tokens, sentences: message.sentences, inserted: message.inserted };
-    return { ...sides, n, attribution: values, positions: shownPositions(sides, n), groups, layer: kept.layer, head: kept.head, limits: { attribution: limit }, largest };
+    return { ...sides, n, attribution, positions: shownPositions(sides, n), groups, layer: kept.layer, head: kept.head, limits: { attribution: limit } };
   }
 
   function compute() {
     const n = message.tokens.length;
+    const picks = Array.from({ length: n }, (_, k) => k).filter((k) => kept.specials || message.sentences[k] >= 0);
     const [clean, triggered] = ["clean", "triggered"].map((name) => addUp(layers, name, kept.layer, kept.head, n));
     const difference = triggered.map((value, k) => value - clean[k]);
-    const limit = [clean, triggered, difference].reduce((most, values) => values.reduce((best, value) => Math.max(best, Math.abs(value)), most), 0);
-    shown = { clean: frameOf(clean, true, limit), triggered: frameOf(triggered, false, limit), difference: frameOf(difference, false, limit) };
+    const most = (...all) => Math.max(0, ...all.flatMap((values) => picks.map((i) => picks.reduce((best, j) => Math.max(best, Math.abs(values[i * n + j])), 0))));
+    const common = most(clean, triggered);
+    shown = { clean: frameOf(clean, picks, common, true), triggered: frameOf(triggered, picks, common), difference: frameOf(difference, picks, most(difference)) };
   }
 
   function light() {
@@ -133,7 +143,7 @@ function createDifference(open) {
       return line.replaceChildren(make("span", { class: "aa-quiet", text: "Point at a cell to read its values; click to pin it." }));
     const { n, groups } = shown.difference;
     const at = mark.row * n + mark.column;
-    const isNew = message.inserted[mark.row] || message.inserted[mark.column];
+    const isNew = groups.inserted[mark.row] || groups.inserted[mark.column];
     const number = (name) => make("span", { class: "aa-number", text: formatAttribution(shown[name].attribution[at]) });
     line.replaceChildren(tokenNode(groups.labels[mark.row]), " receives from ", tokenNode(groups.labels[mark.column]), ": as it is ", ...(isNew ? ["not there"] : [number("clean")]), ", with the words ", number("triggered"), ", difference ", number("difference"));
   }
@@ -146,6 +156,7 @@ function createDifference(open) {
     compute();
     title.textContent = headName(kept.layer, kept.head);
     all.hidden = kept.layer === null;
+    specials.show(kept.specials);
     grid.draw(view.run, view.state, theme);
     Object.keys(DIFFERENCE_PLATES).forEach((name, k) => plates[k].draw(view.run, view.state, theme, shown[name]));
     light();
@@ -169,7 +180,7 @@ function createDifference(open) {
       view.run = { meta: { ...message, head_max: message.head_change } };
       redraw();
     },
-    shown: () => shown && { tokens: message.tokens, inserted: message.inserted, layer: kept.layer, head: kept.head, clean: [...shown.clean.attribution], triggered: [...shown.triggered.attribution], difference: [...shown.difference.attribution] },
+    shown: () => shown && { tokens: shown.clean.groups.labels, inserted: shown.clean.groups.inserted, layer: kept.layer, head: kept.head, clean: [...shown.clean.attribution], triggered: [...shown.triggered.attribution], difference: [...shown.difference.attribution] },
     selection: () => ({ layer: kept.layer, head: kept.head }),
   };
 }

@@ -1,0 +1,126 @@
+"""``evaluate-triggers``: what a list of triggers does to another data set, beside controls."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.datasets import DATA_HELP
+from attattr_core.errors import UserError
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.triggers.results import TriggerSet, TriggerStudy
+
+_PICTURES = (".svg", ".png", ".pdf")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "evaluate-triggers",
+        help="put triggers into every example of another data set, beside controls",
+        description="Puts each trigger into every example of a data set that was not mined and measures the accuracy "
+        "on each class, beside as many random tokens at the same places and the same tokens at other places.",
+    )
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument("--data", required=True, help=DATA_HELP)
+    parser.add_argument(
+        "--triggers", required=True, type=Path, metavar="FILE", help="the list of mine-triggers, or of the authors"
+    )
+    parser.add_argument("--use-all", action="store_true", help="insert both pairs even where the second entry is weak")
+    parser.add_argument(
+        "--threshold", type=float, default=0.02, help="least strength of a pattern (default: %(default)s)"
+    )
+    parser.add_argument("--n-triggers", type=int, metavar="N", help="the strongest N only (default: all)")
+    parser.add_argument(
+        "--controls", type=int, default=5, metavar="N", help="controls of each kind, 0 for none (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--controls-for",
+        choices=("all", "best"),
+        default="all",
+        help="which triggers have controls: all, or the three best of each class (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default: %(default)s)")
+    parser.add_argument(
+        "--transfer-model", metavar="MODEL", help="attack this model instead with the triggers of --model, by words"
+    )
+    parser.add_argument(
+        "--filter-words", action="store_true", help="leave out triggers of words that carry a label themselves"
+    )
+    parser.add_argument("--drop-mined", action="store_true", help="leave out examples that were mined, do not refuse")
+    parser.add_argument("--without-texts", action="store_true", help="write figures and trigger tokens only")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw the best: .svg, .png or .pdf")
+    parser.add_argument("--table", type=Path, metavar="FILE.csv", help="also write a table")
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the list to write")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluates and writes; the summary goes to standard error."""
+    for path, suffixes in ((options.output, (".json",)), (options.picture, _PICTURES), (options.table, (".csv",))):
+        if path is not None:
+            check_suffix(path, suffixes)
+            check_writable(path)
+    if options.n_triggers is not None and options.n_triggers < 1:
+        raise UserError(f"--n-triggers is {options.n_triggers}: choose 1 or more.")
+
+    from attattr_core.triggers.files import load_triggers
+    from attattr_core.triggers.words import filter_triggers
+
+    triggers = load_triggers(options.triggers)
+    if options.filter_words:
+        triggers = filter_triggers(triggers, use_all=options.use_all)
+    checkpoint = load_model(options.model, options.device)
+    study = _evaluate(checkpoint, triggers, options)
+    _write(study, triggers, options)
+    _print(study)
+
+
+def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argparse.Namespace) -> "TriggerStudy":
+    from attattr_core.cli.progress import show_progress
+    from attattr_core.datasets import open_data
+    from attattr_core.triggers.evaluation import evaluate_triggers
+    from attattr_core.triggers.transfer import transfer_triggers
+
+    examples = open_data(options.data, checkpoint.labels)
+    arguments = {
+        "use_all": options.use_all,
+        "threshold": options.threshold,
+        "n_triggers": options.n_triggers,
+        "drop_overlap": options.drop_mined,
+        "n_seeds": options.controls,
+        "only_best": options.controls_for == "best",
+        "seed": options.seed,
+    }
+    if options.transfer_model is None:
+        steps = evaluate_triggers(checkpoint, examples, triggers, **arguments)
+    else:
+        target = load_model(options.transfer_model, options.device)
+        steps = transfer_triggers(checkpoint, target, examples, triggers, **arguments)
+    return show_progress(steps, unit="pass").study
+
+
+def _write(study: "TriggerStudy", triggers: "TriggerSet", options: argparse.Namespace) -> None:
+    from attattr_core.triggers.study_files import save_study
+
+    save_study(study, options.output, triggers=triggers, with_texts=not options.without_texts)
+    if options.table is not None:
+        from attattr_core.triggers.tables import dump_csv
+
+        options.table.write_text(dump_csv(study), encoding="utf-8")
+    if options.picture is not None:
+        from attattr_core.pictures import render
+        from attattr_core.triggers.pictures import draw_study
+
+        options.picture.write_bytes(render(draw_study(study), options.picture.suffix.lower()[1:]))
+
+
+def _print(study: "TriggerStudy") -> None:
+    from attattr_core.triggers.tables import describe_best
+
+    for line in describe_best(study):
+        print(line, file=sys.stderr)

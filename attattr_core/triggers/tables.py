@@ -1,0 +1,84 @@
+"""What triggers do, as a table and in sentences; no torch."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from attattr_core.triggers.results import Control, Insertion, TriggerResult, TriggerStudy
+
+
+def name_insertions(insertions: Sequence[Insertion]) -> str:
+    """Names what is inserted, such as ``"she + never"``."""
+    return " + ".join(insertion.token for insertion in insertions)
+
+
+def find_control(result: TriggerResult, kind: str) -> Control | None:
+    """Finds the control of one kind; None where it was not measured."""
+    return next((control for control in result.controls if control.kind == kind), None)
+
+
+def dump_csv(*studies: TriggerStudy) -> str:
+    """Writes studies as one table: a row for each trigger and gold class of each checkpoint."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    shares = [name for kind in ("accuracy", "success") for name in (kind, f"{kind}_low", f"{kind}_high")]
+    controls = [f"{kind}_{name}" for kind in ("random", "shuffled") for name in ("mean", "min", "max", "success")]
+    start = ("model", "data", "trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n")
+    writer.writerow([*start, "accuracy_before", *shares, "mean_change", "n_flips", *controls])
+    for study in studies:
+        for number, result in enumerate(study.results, start=1):
+            for label, name in enumerate(study.labels):
+                row = [number, *_describe(result, study), name, *_measure(result, study, label)]
+                writer.writerow([study.model, study.data, *row])
+    return file.getvalue()
+
+
+def describe_best(study: TriggerStudy) -> list[str]:
+    """Says in one sentence a class what its best triggers do, beside random tokens."""
+    lines = []
+    for label, numbers in enumerate(study.best):
+        before = f"{study.labels[label]}: {study.before.accuracy[label]:.1%} of {study.n_by_class[label]} right before"
+        parts = [_describe_result(study.results[number], label) for number in numbers]
+        lines.append(f"{before}; " + ("; ".join(parts) or "no trigger lowers it"))
+    return lines
+
+
+def _describe(result: TriggerResult, study: TriggerStudy) -> list[str]:
+    trigger = result.trigger
+    places = " ".join(f"{'AB'[one.sentence]}:{one.place:.3f}" for one in result.insertions)
+    is_known = trigger is not None and trigger.target_label < len(study.labels)
+    mined = study.labels[trigger.target_label] if is_known else ""
+    return [name_insertions(result.insertions), places, "" if trigger is None else f"{trigger.strength:.6g}", mined]
+
+
+def _measure(result: TriggerResult, study: TriggerStudy, label: int) -> list[str]:
+    shares = [
+        getattr(part, name)[label] for part in (result.after, result.success) for name in ("accuracy", "low", "high")
+    ]
+    values = [study.before.accuracy[label], *shares, result.change[label]]
+    row = [str(study.n_by_class[label]), *map(_write, values), str(result.n_flips[label])]
+    for kind in ("random", "shuffled"):
+        control = find_control(result, kind)
+        column = None if control is None else control.accuracy[:, label]
+        row += (
+            [""] * 4
+            if column is None
+            else [*map(_write, (column.mean(), column.min(), column.max(), control.success[:, label].mean()))]
+        )
+    return row
+
+
+def _describe_result(result: TriggerResult, label: int) -> str:
+    accuracy, low, high = (getattr(result.after, name)[label] for name in ("accuracy", "low", "high"))
+    sentence = f"“{name_insertions(result.insertions)}” {accuracy:.1%} ({low:.1%} to {high:.1%})"
+    control = find_control(result, "random")
+    if control is None:
+        return sentence
+    values = control.accuracy[:, label]
+    return f"{sentence}, random tokens {values.mean():.1%} ({values.min():.1%} to {values.max():.1%})"
+
+
+def _write(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.6f}"

@@ -1,0 +1,230 @@
+"""The tab with triggers: what is on it, when it fills, and what its buttons do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
+from attattr_core.ui.model_picker import build_card, fetch
+from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
+from attattr_core.ui.triggers_components import trial_view, triggers_view
+from attattr_core.ui.triggers_exports import export_triggers
+from attattr_core.ui.triggers_measure import (
+    Kept,
+    Wanted,
+    evaluate_shown,
+    fill,
+    forget_own,
+    mine_data,
+    open_file,
+    stop_work,
+    use_flip,
+)
+
+_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
+_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
+_PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
+_QUICK = {**_PRIVATE, "queue": False}
+_SECONDS_KEPT = 3600
+_MODES = ("paper",)
+_NOTE = Path(__file__).parent / "static" / "triggers" / "note.md"
+# The text of the header, for the part of the page that shows it; in the browser alone.
+_TELL_TEXTS = "(a, b) => { (window.__attattr ||= {}).texts = [a, b]; dispatchEvent(new Event('attattr-texts')); }"
+
+
+@dataclass(frozen=True)
+class TriggersTab:
+    """The tab's components; the last ones are states."""
+
+    view: gr.HTML
+    trial: gr.HTML
+    mining: DataPicker
+    evaluation: DataPicker
+    numbers: list[Any]
+    buttons: dict[str, Any]
+    second: gr.Dropdown
+    card: gr.HTML
+    kept: gr.State
+    mode: gr.State
+    compared: gr.State
+    second_choice: gr.State
+
+
+def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
+    """Builds the inside of the tab, with the result that comes with the first checkpoint."""
+    view = triggers_view(fill(first, None))
+    trial = trial_view()
+    with gr.Accordion("Mine and evaluate on data of your own", open=False, elem_id="triggers-own"):
+        fields = _build_fields(models)
+    gr.Markdown(_NOTE.read_text(encoding="utf-8"), elem_classes="aa-note", latex_delimiters=[])
+    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in ({}, "paper", None, None)]
+    return TriggersTab(view, trial, *fields, *states)
+
+
+def _build_fields(models: Models) -> tuple[Any, ...]:
+    with gr.Row(elem_classes="aa-work-columns"):
+        with gr.Column(min_width=320):
+            gr.Markdown("#### 1 · Mine\nAttributes examples and keeps the strongest pattern of each.")
+            mining = build_data_picker("triggers-mining", label="Data to mine")
+            with gr.Row():
+                n_examples = gr.Number(100, label="Examples", precision=0, minimum=1, elem_id="triggers-n-examples")
+                min_tokens = gr.Number(0, label="Least tokens", precision=0, minimum=0, elem_id="triggers-min-tokens")
+            mode = gr.Radio(list(_MODES), value="paper", label="Way of mining", elem_id="triggers-mode-field")
+            at_random = gr.Checkbox(True, label="Choose the examples at random", elem_id="triggers-random")
+            buttons = {"mine": _build_button("mine", "Mine only")}
+        with gr.Column(min_width=320):
+            gr.Markdown("#### 2 · Evaluate\nPuts each trigger into every example of other data.")
+            evaluation = build_data_picker("triggers-evaluation", label="Data to evaluate on")
+            with gr.Row():
+                n_triggers = gr.Number(20, label="Triggers", precision=0, minimum=1, elem_id="triggers-n-triggers")
+                n_seeds = gr.Number(5, label="Random draws", precision=0, minimum=0, elem_id="triggers-n-seeds")
+            only_best = gr.Checkbox(False, label="Draws for the best triggers only", elem_id="triggers-only-best")
+            drops = gr.Checkbox(False, label="Leave mined examples out, not refuse them", elem_id="triggers-drops")
+            buttons["evaluate"] = _build_button("evaluate", "Evaluate the table")
+        with gr.Column(min_width=320):
+            gr.Markdown("#### 3 · Transfer\nPuts the same triggers before a second checkpoint, on the data of 2.")
+            second = gr.Dropdown(
+                models.list_choices(),
+                value=None,
+                label="Second checkpoint, or a Hub id",
+                allow_custom_value=True,
+                elem_id="triggers-second",
+            )
+            card = build_card("", elem_id="triggers-card")
+            buttons["transfer"] = _build_button("transfer", "Evaluate on the second")
+            buttons["both"] = _build_button("both", "Mine, then evaluate", variant="primary")
+            buttons["stop"] = _build_button("stop", "Stop")
+            buttons["open"] = gr.UploadButton(
+                "Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open"
+            )
+    numbers = [mode, n_examples, min_tokens, n_triggers, n_seeds, at_random, only_best, drops]
+    return mining, evaluation, numbers, buttons, second, card
+
+
+def _build_button(name: str, text: str, *, variant: str = "secondary") -> gr.Button:
+    return gr.Button(text, size="md", variant=variant, elem_id=f"triggers-{name}")
+
+
+def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> None:
+    """Connects the tab's events with each other and with the header (`attattr_core.ui.wiring.Page`)."""
+    for picker in (tab.mining, tab.evaluation):
+        wire_data_picker(models, page, picker)
+    for tells in (app.load, page.text.change, page.pair.change):
+        tells(None, [page.text, page.pair], None, js=_TELL_TEXTS, api_visibility="private")
+    page.choice.change(fill, [page.choice, tab.kept], tab.view, **_QUICK)
+    jobs = _wire_work(models, page, tab)
+    jobs += _wire_trial(models, page, tabs, tab)
+    outputs = [tab.view, tab.kept]
+    # Whatever needs the model, or shows another one's result, ends the work here.
+    enders = [
+        tab.buttons["stop"].click,
+        tab.view.stop_work,
+        page.stop.click,
+        page.run.click,
+        page.text.submit,
+        page.pair.submit,
+    ]
+    for ender in [*enders, page.examples.dataset.click, page.model.change]:
+        ender(_end, [page.choice, tab.kept, tab.compared], [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
+    opened = [page.choice, page.names, tab.kept]
+    tab.buttons["open"].upload(
+        lambda path, *rest: open_file(path, models, *rest),
+        [tab.buttons["open"], *opened],
+        [tab.view, page.status, tab.kept],
+        **_PRIVATE,
+    )
+    tab.view.show_shipped(forget_own, [page.choice, tab.kept], outputs, **_QUICK)
+    tab.view.select_mode(_read_mode, None, tab.mode, **_QUICK)
+    tab.view.export_triggers(export_triggers, [page.choice, tab.kept], [page.download, page.status], **_PRIVATE)
+    tab.view.use_flip(
+        _use_flip,
+        [page.choice, tab.kept],
+        [page.text, page.pair, page.status],
+        **_PRIVATE,
+    )
+
+
+def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
+    names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "at_random", "only_best", "drops")
+    header = [page.model, page.choice, page.names, tab.kept]
+    fields = [tab.mining.choice, tab.evaluation.choice, *tab.numbers]
+    outputs = [tab.view, page.status, tab.kept]
+
+    def read(values: tuple[Any, ...]) -> Wanted:
+        return Wanted(*values[:2], **dict(zip(names, values[2:], strict=True)))
+
+    def mine(evaluates: bool, model: str, choice: Any, own: Any, kept: Kept, *values: Any) -> Iterator[Any]:
+        yield from mine_data(models, model, choice, own, kept, read(values), evaluates=evaluates)
+
+    def evaluate(model: str, choice: Any, own: Any, kept: Kept, mode: str, *values: Any) -> Iterator[Any]:
+        yield from evaluate_shown(models, model, choice, own, kept, mode, read(values))
+
+    def transfer(second: Any, model: str, choice: Any, own: Any, kept: Kept, mode: str, *values: Any) -> Iterator[Any]:
+        yield from evaluate_shown(models, model, choice, own, kept, mode, read(values), second)
+
+    work = {**_MODEL_WORK, **_PRIVATE}
+    jobs = [
+        tab.buttons[name].click(partial(mine, evaluates), [*header, *fields], outputs, **work)
+        for name, evaluates in (("both", True), ("mine", False))
+    ]
+    jobs.append(tab.buttons["evaluate"].click(evaluate, [*header, tab.mode, *fields], outputs, **work))
+    fetched = tab.buttons["transfer"].click(
+        partial(fetch, models),
+        [tab.second, tab.second_choice, page.names],
+        [page.status, tab.second_choice, tab.card],
+        **_DOWNLOADS,
+        **_PRIVATE,
+    )
+    jobs.append(fetched)
+    jobs.append(fetched.success(transfer, [tab.second_choice, *header, tab.mode, *fields], outputs, **work))
+    return jobs
+
+
+def _wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> list[Any]:
+    # EventData reaches only plain functions.
+    def compare(
+        model: str,
+        text: str,
+        pair: str,
+        target: str,
+        function: str,
+        baseline: str,
+        precision: str,
+        tolerance: float,
+        n_steps: float,
+        rule: str,
+        choice: Any,
+        names: Any,
+        session: Any,
+        event: gr.EventData,
+    ) -> Iterator[Any]:
+        fields = (function, baseline, precision, tolerance, n_steps, rule)
+        yield from compare_texts(models, model, (text, pair), target, fields, choice, names, session, event._data)
+
+    def show(compared: Any, event: gr.EventData) -> tuple[Any, ...]:
+        return open_trial(compared, event._data if isinstance(event._data, dict) else {})
+
+    header = [page.model, page.text, page.pair, page.target, *page.settings, page.choice, page.names, page.session]
+    job = tab.trial.compare(compare, header, [tab.trial, page.status, tab.compared], **_MODEL_WORK, **_PRIVATE)
+    tab.trial.stop_compare(stop_comparing, tab.compared, [tab.trial, tab.compared], cancels=[job], **_QUICK)
+    tab.trial.open_result(show, tab.compared, [page.view, page.status, page.session, tabs], **_PRIVATE)
+    tab.trial.export_trial(export_trial, tab.compared, [page.download, page.status], **_PRIVATE)
+    return [job]
+
+
+def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
+    return use_flip(choice, kept, event._data)
+
+
+def _end(choice: Choice | None, kept: Kept, compared: Any) -> tuple[Any, Any, Any, Any]:
+    return *stop_work(choice, kept), *stop_comparing(compared)
+
+
+def _read_mode(event: gr.EventData) -> str:
+    asked = event._data if isinstance(event._data, dict) else {}
+    return str(asked.get("mode"))[:40]

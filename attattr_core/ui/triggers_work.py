@@ -1,0 +1,142 @@
+"""Mining and evaluating triggers. On ZeroGPU another process does it, as with `attattr_core.ui.work`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attattr_core.datasets import ExampleSet
+from attattr_core.errors import UserError
+from attattr_core.hub import Description, find_snapshot
+from attattr_core.triggers.results import TriggerSet
+from attattr_core.ui.models import identify
+from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
+from attattr_core.ui.work import Refusal, find_cache
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.triggers.evaluation import EvaluationSoFar
+    from attattr_core.triggers.mining import MiningSoFar
+
+_CHARACTERS = 100  # of an example, as most have
+
+
+@dataclass(frozen=True)
+class MiningJob:
+    """What is to be mined.
+
+    Attributes:
+        description: The checkpoint.
+        names: The visitor's own label names, or ().
+        examples: The data.
+        mode: The way of mining.
+        n_examples: How many examples.
+        min_tokens: Shorter ones are left out.
+        seed: Where their random choice begins; None for the first ones.
+    """
+
+    description: Description
+    names: tuple[str, ...]
+    examples: ExampleSet
+    mode: str
+    n_examples: int
+    min_tokens: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What is to be evaluated.
+
+    Attributes:
+        description: The checkpoint that the triggers were mined on.
+        names: The visitor's own label names for it, or ().
+        examples: The data.
+        triggers: The triggers, the strongest first.
+        n_triggers: How many of them.
+        n_seeds: Random controls beside each.
+        only_best: Whether only the three best of each class get controls.
+        drops: Whether examples that were mined are left out, in place of refusing them.
+        second: Another checkpoint, which is attacked in its place, or None.
+        second_names: The visitor's own label names for that one.
+    """
+
+    description: Description
+    names: tuple[str, ...]
+    examples: ExampleSet
+    triggers: TriggerSet
+    n_triggers: int
+    n_seeds: int
+    only_best: bool = False
+    drops: bool = False
+    second: Description | None = None
+    second_names: tuple[str, ...] = ()
+
+
+def _count_bytes(description: Description) -> int:
+    parts = [part for part in (description, description.base) if part is not None]
+    return sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
+
+
+def _estimate_mining(job: MiningJob) -> int:
+    one = estimate_seconds(_count_bytes(job.description), n_characters=_CHARACTERS, n_nodes=64)
+    return min(LONGEST, one + job.n_examples // 4)
+
+
+def _estimate_evaluation(job: EvaluationJob) -> int:
+    passes = len(job.examples) * job.n_triggers * (1 + 2 * job.n_seeds)
+    return min(LONGEST, estimate_seconds(_count_bytes(job.description)) + passes // 1000)
+
+
+@on_gpu(_estimate_mining)
+def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
+    """Mines triggers, some examples at a time; a `Refusal` ends it."""
+    from attattr_core.triggers.mining import mine_triggers
+
+    try:
+        with _use(job.description, job.names) as checkpoint:
+            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed")}
+            yield from mine_triggers(checkpoint, job.examples, **options)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job.description)
+
+
+@on_gpu(_estimate_evaluation)
+def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Refusal]":
+    """Evaluates triggers, one pass over the data at a time; a `Refusal` ends it."""
+    from attattr_core.triggers.evaluation import evaluate_triggers
+    from attattr_core.triggers.transfer import transfer_triggers
+
+    names = ("n_triggers", "n_seeds", "only_best")
+    options = {"drop_overlap": job.drops, **{name: getattr(job, name) for name in names}}
+    try:
+        with _use(job.description, job.names) as checkpoint:
+            if job.second is None:
+                yield from evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
+                return
+            with _use(job.second, job.second_names) as attacked:
+                yield from transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job.second or job.description)
+
+
+@contextmanager
+def _use(description: Description, names: tuple[str, ...]) -> "Iterator[Checkpoint]":
+    """The checkpoint with the visitor's label names; a model of the Hub may load and then fail at every text."""
+    from attattr_core.labels import rename_labels
+    from attattr_core.loading import explaining
+
+    name, revision = identify(description)
+    with (
+        find_cache().use(name, revision=revision, description=description) as checkpoint,
+        explaining(description.name, "run on these texts"),
+    ):
+        yield rename_labels(checkpoint, names) if names else checkpoint
+
+
+def _refuse_size(description: Description) -> Refusal:
+    return Refusal(f"There is not enough memory for {description.name!r}: choose a smaller model or shorter texts.")
