@@ -25,14 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.batches import bucket_examples, record_batch
+from attattr_core.batches import record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet
-from attattr_core.encoding import Encoded, encode
+from attattr_core.datasets import ExampleSet, pick_examples
+from attattr_core.encoding import encode
 from attattr_core.errors import UserError
 from attattr_core.heads.golds import Golds, find_golds
 from attattr_core.heads.importance_state import State
 from attattr_core.heads.measures import combine, measure_batch
+from attattr_core.heads.predictions import list_buckets
 from attattr_core.heads.results import METHODS, HeadImportance
 from attattr_core.outputs import check_function
 from attattr_core.products import find_product, fixing_product
@@ -133,21 +134,14 @@ def measure_importance(
         raise UserError("There are no examples in the data: give some.")
     if method == "random":
         return _draw(checkpoint, examples, described)
-    chosen = choose_examples(examples, described.n_examples, seed)
-    golds = find_golds(checkpoint, examples, chosen)
+    chosen = pick_examples(examples, described.n_examples, seed=seed)
+    golds = find_golds(checkpoint, chosen, range(len(chosen)))
     if described.settings is not None:
         _check_settings(described.settings, golds)
-    texts = [(examples.examples[index].text, examples.examples[index].text_pair) for index in chosen]
+    texts = [(example.text, example.text_pair) for example in chosen.examples]
     key = _build_key(checkpoint, described, texts, golds) if state else {}
-    kept = State(Path(state) if state else None, key, len(chosen), onednn=find_product())
+    kept = State(Path(state) if state else None, key, len(texts), onednn=find_product())
     return _measure(checkpoint, texts, golds, described, kept)
-
-
-def choose_examples(examples: ExampleSet, n_examples: int, seed: int | None) -> list[int]:
-    """Chooses examples: the first ones, or random ones where a seed is given; returns their indices."""
-    if seed is None:
-        return list(range(len(examples)))[:n_examples]
-    return np.random.default_rng(seed).permutation(len(examples))[:n_examples].tolist()
 
 
 def _check_settings(settings: Settings, golds: Golds) -> None:
@@ -160,11 +154,10 @@ def _check_settings(settings: Settings, golds: Golds) -> None:
 
 
 def _draw(checkpoint: Checkpoint, examples: ExampleSet, described: HeadImportance) -> Iterator[ImportanceSoFar]:
+    first = examples.examples[0]
     with instrumented(checkpoint.model):
-        first = examples.examples[0]
-        clean = record_batch(checkpoint, [encode(checkpoint, first.text, first.text_pair)])
-    shape = len(clean.layers), clean.layers[0].attention.shape[1]
-    values = np.random.default_rng(described.seed).random(shape)
+        layers = record_batch(checkpoint, [encode(checkpoint, first.text, first.text_pair)]).layers
+    values = np.random.default_rng(described.seed).random((len(layers), layers[0].attention.shape[1]))
     yield ImportanceSoFar(replace(described, values=values), n_done=1, n_total=1, share=1.0)
 
 
@@ -175,7 +168,7 @@ def _measure(
     lengths = [len(example.tokens) for example in encoded]
     if state.contributions:
         yield _summarise(described, state, lengths)
-    for bucket in _list_buckets(checkpoint, encoded):
+    for bucket in list_buckets(checkpoint, encoded):
         if all(index in state.contributions for index in bucket):
             continue
         with instrumented(checkpoint.model), fixing_product(state.onednn):
@@ -188,12 +181,6 @@ def _measure(
             )
         state.add(bucket, contributions)
         yield _summarise(described, state, lengths)
-
-
-def _list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[int]]:
-    """Buckets of short and of long examples in turns, so that what there is so far stands for the whole."""
-    buckets = list(bucket_examples(checkpoint, encoded))
-    return [buckets[index] for index in np.random.default_rng(0).permutation(len(buckets))]
 
 
 def _summarise(described: HeadImportance, state: State, lengths: list[int]) -> ImportanceSoFar:

@@ -6,18 +6,18 @@ in which it differs from the mask before.
 """
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, digest_example, pick_examples
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
-from attattr_core.heads.plan import MAX_SEEDS, RATES, Plan, count_pruned, make_plan
+from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
@@ -138,6 +138,36 @@ def _measure(
         if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
             study = summarise_done()
     yield StudySoFar(study, predicted.size, predicted.size)
+
+
+def leave_out_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> ExampleSet:
+    """Leaves the examples out that importances were measured on, and others of the same texts.
+
+    Args:
+        examples: The data set.
+        importances: Those of other data leave nothing out.
+
+    Returns:
+        The rest.
+
+    Raises:
+        UserError: When an importance does not say what it was measured on, or nothing is left.
+    """
+    seen: set[str] = set()
+    for importance in importances:
+        if not importance.data_sha256 and importance.method != RANDOM:
+            raise UserError(
+                f"The importance by {importance.method[:80]!r} does not say on what examples it was measured, so they "
+                "cannot be left out."
+            )
+        if importance.data_sha256 == examples.sha256:
+            chosen = pick_examples(examples, importance.n_examples, seed=importance.seed)
+            seen.update(map(digest_example, chosen.examples))
+    kept = [index for index, example in enumerate(examples.examples) if digest_example(example) not in seen]
+    if not kept:
+        raise UserError(f"The importances were measured on all examples of {examples.file_name!r}: give other data.")
+    kinds = tuple(examples.kinds[index] for index in kept) if examples.kinds else ()
+    return replace(examples, examples=tuple(examples.examples[index] for index in kept), kinds=kinds)
 
 
 def _check_importances(importances: Mapping[str, HeadImportance], shape: tuple[int, int]) -> None:

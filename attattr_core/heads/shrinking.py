@@ -116,9 +116,7 @@ def shrink(
         _write(smaller, place)
         if examples:
             after = _load_after(smaller, checkpoint, place)
-            steps = measure_smaller(
-                checkpoint, after, examples.examples, smaller.heads, n_rounds=n_rounds, n_timed=n_timed
-            )
+            steps = measure_smaller(checkpoint, after, examples, smaller.heads, n_rounds=n_rounds, n_timed=n_timed)
             for step in steps:
                 comparison = step.comparison
                 yield ShrinkSoFar("measuring", 1 + step.n_done, n_total, smaller, comparison)

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from attattr_core.batches import bucket_examples
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import Example
+from attattr_core.datasets import ExampleSet
 from attattr_core.devices import describe_device
 from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.errors import UserError
 from attattr_core.families import find_family
+from attattr_core.heads.metrics import compute_metric
+from attattr_core.heads.predictions import choose_metric, find_values, read_gold
 from attattr_core.heads.removal import Head, count_heads
 from attattr_core.heads.weights import WEIGHTS
 from attattr_core.outputs import find_output_kind
@@ -31,7 +33,7 @@ class ModelFigures:
         n_parameters: All parameters.
         n_attention: Those of the queries, keys, values and outputs of its heads.
         n_bytes: What its weights take in a file, each in the smallest type that holds it exactly.
-        n_correct: Examples classified right; None where the head gives values, not classes.
+        metric: On the examples, by the comparison's ``metric_name``.
         seconds: For one sentence, the median over rounds.
         time_ratio: Of the same to the first model's, the median of the ratios within rounds.
         time_low: The lowest ratio of a round.
@@ -41,7 +43,7 @@ class ModelFigures:
     n_parameters: int
     n_attention: int
     n_bytes: int
-    n_correct: int | None
+    metric: float
     seconds: float
     time_ratio: float
     time_low: float
@@ -54,7 +56,8 @@ class SizeComparison:
 
     Attributes:
         models: By name; the first one is what ratios relate to.
-        n_examples: Examples that the accuracy is over.
+        metric_name: ``"accuracy"``, or what else the task wants, as in pruning curves.
+        n_examples: Examples that the metric is over.
         n_timed: Sentences that are timed, one at a time.
         n_rounds: How often each; in a round the models take turns sentence by sentence.
         largest_difference: Between the logits of the last models and of the first with its heads masked, over all
@@ -63,6 +66,7 @@ class SizeComparison:
     """
 
     models: dict[str, ModelFigures]
+    metric_name: str
     n_examples: int
     n_timed: int
     n_rounds: int
@@ -82,7 +86,7 @@ class ComparisonSoFar:
 def measure_smaller(
     before: Checkpoint,
     after: Mapping[str, Checkpoint],
-    examples: Sequence[Example],
+    examples: ExampleSet,
     heads: Sequence[Head],
     *,
     n_rounds: int = DEFAULT_ROUNDS,
@@ -93,7 +97,7 @@ def measure_smaller(
     Args:
         before: The whole classifier.
         after: The models without the heads, by name.
-        examples: Labelled texts, all of them classified by each model.
+        examples: Labelled texts, all of them classified by each model; the classes are those of ``before``.
         heads: The heads that are removed, (layer, head), which are masked in ``before`` to compare logits.
         n_rounds: Rounds of timing.
         n_timed: Sentences timed in each, taken evenly from short to long ones.
@@ -102,12 +106,11 @@ def measure_smaller(
         Progress; the last one holds the comparison.
 
     Raises:
-        UserError: When there are no examples.
+        UserError: When there are no examples, or they are not of the model's classes.
     """
-    if not examples:
-        raise UserError("There are no examples to measure on: give a file with some.")
+    gold, metric = read_gold(before, examples), choose_metric(before, None)
     models = {"before": before, **after}
-    encoded = [encode(before, example.text, example.text_pair) for example in examples]
+    encoded = [encode(before, example.text, example.text_pair) for example in examples.examples]
     n_total = count_steps(len(models), n_rounds)
     logits = {}
     for name, checkpoint in models.items():
@@ -122,14 +125,16 @@ def measure_smaller(
     for turn in range(n_rounds):
         yield ComparisonSoFar(len(models) + 1 + turn, n_total)
         rounds.append(_time_round(models, timed))
-    gold = torch.tensor([example.label for example in examples])
+    kind = find_output_kind(before.model.config)
+    predicted = np.stack([find_values(part, kind).numpy() for part in logits.values()])
+    metrics = dict(zip(models, compute_metric(metric, predicted, gold).tolist(), strict=True))
     figures = {
-        name: _gather(checkpoint, _count_correct(checkpoint, logits[name], gold), name, rounds, len(timed))
+        name: _gather(checkpoint, metrics[name], [(seconds[name], seconds["before"]) for seconds in rounds], len(timed))
         for name, checkpoint in models.items()
     }
     device = describe_device(before.device, before.model.dtype)
     yield ComparisonSoFar(
-        n_total, n_total, SizeComparison(figures, len(examples), len(timed), n_rounds, difference, device)
+        n_total, n_total, SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device)
     )
 
 
@@ -184,24 +189,15 @@ def _wait(checkpoint: Checkpoint) -> None:
         torch.cuda.synchronize(checkpoint.device)
 
 
-def _count_correct(checkpoint: Checkpoint, logits: Tensor, gold: Tensor) -> int | None:
-    kind = find_output_kind(checkpoint.model.config)
-    if kind == "regression":
-        return None
-    predicted = (logits[:, 0] > 0).long() if kind == "sigmoid" else logits.argmax(-1)
-    return int((predicted == gold).sum())
-
-
-def _gather(
-    checkpoint: Checkpoint, n_correct: int | None, name: str, rounds: list[dict[str, float]], n_timed: int
-) -> ModelFigures:
-    ratios = [seconds[name] / seconds["before"] for seconds in rounds]
+def _gather(checkpoint: Checkpoint, metric: float, rounds: list[tuple[float, float]], n_timed: int) -> ModelFigures:
+    """Sums up one model from the seconds of its rounds and those of the first model's."""
+    ratios = [own / first for own, first in rounds]
     return ModelFigures(
         n_parameters=sum(parameter.numel() for parameter in checkpoint.model.parameters()),
         n_attention=count_attention(checkpoint.model),
         n_bytes=count_bytes(checkpoint.model),
-        n_correct=n_correct,
-        seconds=median(seconds[name] for seconds in rounds) / n_timed,
+        metric=metric,
+        seconds=median(own for own, _ in rounds) / n_timed,
         time_ratio=median(ratios),
         time_low=min(ratios),
         time_high=max(ratios),
