@@ -30,10 +30,10 @@ __all__ = ["DataChoice", "DataPicker", "build_data_picker", "read_choice", "wire
 
 FILE, HUB = "file", "hub"
 _SOURCES = [
-    ("embedded sentences (sst2)", "sst2"),
-    ("embedded pairs (snli)", "snli"),
+    ("embedded sst2", "sst2"),
+    ("embedded snli", "snli"),
     ("my file", FILE),
-    ("data set of the Hub", HUB),
+    ("Hub data set", HUB),
 ]
 _FILE_TYPES = [".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".txt", ".gz", ".parquet"]
 _HINTS = {
