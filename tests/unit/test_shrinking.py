@@ -285,6 +285,13 @@ def test_the_command_saves_and_measures(tmp_path, capsys):
     assert load_checkpoint(tmp_path / "small").model.config.zeroed_heads == {"0": [1], "3": [5], "5": [11]}
     assert main([*arguments, "--heads", "1:2"]) == 2
     assert "is there already" in capsys.readouterr().err
+    importance = tmp_path / "importance.json"
+    importance.write_text(json.dumps({"head_importance": np.arange(72.0).reshape(6, 12).tolist()}))
+    assert main([*arguments, "--importance", str(importance), "--rate", "0.1", "--overwrite"]) == 0
+    assert load_checkpoint(tmp_path / "small").model.config.zeroed_heads == {"0": [0, 1, 2, 3, 4, 5, 6]}
+    importance.write_text(json.dumps([[1.0, 2.0]]))
+    assert main([*arguments, "--importance", str(importance), "--rate", "0.5", "--overwrite"]) == 2
+    assert "is about 1 layers of 2 heads, but the model has 6 layers of 12 heads" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
