@@ -68,7 +68,7 @@ def test_equal_triggers_have_a_result_each_and_other_class_numbers_are_the_same_
 
 def test_tokens_labels_and_file_names_are_never_markup_on_the_way():
     mined = replace(gather(make_set(), make_study(flips=1)), transfer=make_study(model="<script>"))
-    text = Shown("r", "opened", {"<b>": mined}, source="<img>.json").build_message()
+    text = Shown("r", "idle", {"<b>": replace(mined, origin="opened", file="<img>.json")}).build_message()
     assert "<" not in text
     assert json.loads(text)["mined"]["<b>"]["labels"] == list(LABELS)
 

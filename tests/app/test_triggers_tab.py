@@ -169,9 +169,10 @@ def test_files_of_triggers_are_opened(models, tmp_path):
         return json.loads(view) if status == "" else json.loads(status)["text"], kept
 
     message, kept = open_saved(lambda path: save_study(make_study(flips=1), path, triggers=make_set()))
-    assert (message["status"], message["source"]) == ("opened", "<b>.json")
+    group = message["mined"]["paper"]
+    assert (group["origin"], group["file"]) == ("opened", "<b>.json")
     assert [bool(row["study"]) for row in message["mined"]["paper"]["rows"]] == [True, True, True]
-    assert find_shown(choice, kept).status == "opened"
+    assert find_shown(choice, kept).mined["paper"].origin == "opened"
     authors = replace(make_set(mode=""), labels=(), model="", data="")
     message, _ = open_saved(lambda path: save_triggers(authors, path))
     assert message["mined"]["opened"]["labels"] == ["negative", "positive"]
