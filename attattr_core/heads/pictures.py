@@ -32,7 +32,7 @@ METHOD_COLOURS = {
     RANDOM: "#6b7280",
 }
 _OTHER_COLOURS = ("#b4540a", "#1c64a8", "#00704f", "#a63d82", "#8a6d00", "#4b3f9c")
-_METRIC_NAMES = {"accuracy": "accuracy", "matthews": "Matthews correlation", "pearson": "Pearson correlation"}
+METRIC_NAMES = {"accuracy": "accuracy", "matthews": "Matthews correlation", "pearson": "Pearson correlation"}
 _DIRECTION_NAMES = dict(zip(DIRECTIONS, ("least important first", "most important first"), strict=True))
 _KEPT = ListedColormap([HIDDEN, "#b4540a"])
 _MOST_MARKS = 24
@@ -68,7 +68,7 @@ def draw_curves(study: HeadStudy, *, layerwise: bool = False, direction: str | N
         of_what = "of every layer's heads pruned" if layerwise else "of the heads pruned"
         axes.set_title(_DIRECTION_NAMES[name], fontsize=10)
         axes.set_xlabel(f"share {of_what}")
-    panels[0].set_ylabel(_METRIC_NAMES.get(study.metric_name, study.metric_name))
+    panels[0].set_ylabel(METRIC_NAMES.get(study.metric_name, study.metric_name))
     title = f"{study.model} · {study.n_examples} examples of {study.data}, bands of 95 %"
     figure.suptitle(clean(title), fontsize=10, parse_math=False)
     return figure
