@@ -361,6 +361,7 @@ def test_seen_examples_are_left_out():
     seen = make_importance(data_sha256="1" * 64, n_examples=3)
     kept = leave_out_seen(examples, [seen, make_importance(data_sha256="2" * 64, n_examples=9)])
     assert [example.text for example in kept.examples] == [f"text {index}" for index in (3, 4, 5, 6, 7)]  # 8 is 0 again
+    assert kept.file_name == "d (unseen)"
     drawn = replace(seen, seed=4)
     left = {example.text for example in leave_out_seen(examples, [drawn]).examples}
     assert left.isdisjoint(example.text for example in pick_examples(examples, 3, seed=4).examples)
