@@ -32,7 +32,7 @@ def build_picker_page(models: Models) -> gr.Blocks:
     with gr.Blocks(title="Data", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as app:
         choice = gr.State(None)
         model = gr.Textbox("", label="Checkpoint", elem_id="model")
-        model.submit(models.find, model, choice, api_visibility="private")
+        model.submit(models.find, model, choice, trigger_mode="multiple", api_visibility="private")
         picker = build_data_picker("try", label="Data")
         wire_data_picker(models, Page(choice), picker)
         labels = gr.Textbox("", label="Labels", elem_id="labels")

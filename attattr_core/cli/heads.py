@@ -98,31 +98,31 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
     if not options.resume:
         partial.unlink(missing_ok=True)
     steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
-    return _follow(steps), True
+    return _follow(steps, is_resumed=partial.exists()), True
 
 
 def _name_partial(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
 
-def _follow(steps: Any) -> "HeadImportance":
+def _follow(steps: Any, *, is_resumed: bool) -> "HeadImportance":
     from tqdm import tqdm
 
-    done, bar = None, None
-    try:
-        for done in steps:
-            if bar is None:  # what an earlier job did is no measure of speed
-                bar = tqdm(total=done.n_total, initial=0, unit="example", leave=False)
-            bar.update(done.n_done - bar.n)
-    except KeyboardInterrupt:
-        steps.close()
-        n_done, n_total = (done.n_done, f" of {done.n_total}") if done else (0, "")
-        raise UserError(
-            f"Stopped after {n_done}{n_total} examples: the same command with --resume goes on from there."
-        ) from None
-    finally:
-        if bar is not None:
-            bar.close()
+    done = None
+    with tqdm(unit="example", leave=False) as bar:
+        try:
+            for done in steps:
+                if is_resumed and bar.n == 0:  # what an earlier job did says nothing about the time left
+                    bar.initial = bar.n = done.n_done
+                bar.total = done.n_total
+                bar.update(done.n_done - bar.n)
+                bar.refresh()
+        except KeyboardInterrupt:
+            steps.close()
+            n_done, n_total = (done.n_done, f" of {done.n_total}") if done else (0, "")
+            raise UserError(
+                f"Stopped after {n_done}{n_total} examples: the same command with --resume goes on from there."
+            ) from None
     return done.importance
 
 

@@ -190,6 +190,9 @@ def build_record(
     if importance is not None:
         why = {name: getattr(importance, name) for name in names}
         why["settings"] = asdict(importance.settings) if importance.settings else None
+        n_heads = importance.values.shape[1]
+        lowest = importance.list_order()[: len(smaller.heads)].tolist()
+        why["are_least"] = {layer * n_heads + head for layer, head in smaller.heads} == set(lowest)
     measured = None
     if comparison is not None:
         measured = {"data": examples.file_name, "data_sha256": examples.sha256, **asdict(comparison)}

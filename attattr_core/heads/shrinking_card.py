@@ -112,7 +112,10 @@ def _render_reason(importance: Mapping[str, Any] | None) -> str:
     data = f" on {importance['n_examples']:,} examples of {_code(importance['data'])}" if importance["data"] else ""
     digest = f" (sha256 {_code(importance['data_sha256'])})" if importance["data_sha256"] else ""
     settings = f", settings `{json.dumps(importance['settings'])}`" if importance["settings"] else ""
-    return f"The least important ones by {how}{data}{digest}{settings}.\n\n"
+    which = (
+        "The least important ones" if importance["are_least"] else "Chosen in another order than the least important"
+    )
+    return f"{which} by {how}{data}{digest}{settings}.\n\n"
 
 
 def _render_heads(heads: list[list[int]]) -> str:
@@ -141,9 +144,9 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
         f"## Measured\n\nOn {n:,} examples of {_code(measured['data'])} (sha256 {_code(measured['data_sha256'])}).\n\n"
         f"{rows}\n\n"
         f"Time: {measured['n_timed']} sentences one at a time on {_plain(measured['device'])}, "
-        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; ratios to the first model "
-        "are the median over rounds, with the lowest and the highest. The largest difference of logits from the masked "
-        f"model's is {measured['largest_difference']:.1e}."
+        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; the ratio is the "
+        "median over sentences, of the median round (and the lowest and the highest). The largest difference of logits "
+        f"from the masked model's is {measured['largest_difference']:.1e}."
     )
 
 

@@ -34,8 +34,9 @@ class ModelFigures:
         n_attention: Those of the queries, keys, values and outputs of its heads.
         n_bytes: What its weights take in a file, each in the smallest type that holds it exactly.
         metric: On the examples, by the comparison's ``metric_name``.
-        seconds: For one sentence, the median over rounds.
-        time_ratio: Of the same to the first model's, the median of the ratios within rounds.
+        seconds: For one sentence, the median over sentences and rounds.
+        time_ratio: To the first model's time for the same sentence, run just before or after: the median over rounds of
+            the median over sentences, so that what else the machine does now and then counts little.
         time_low: The lowest ratio of a round.
         time_high: The highest.
     """
@@ -118,10 +119,9 @@ def measure_smaller(
         yield ComparisonSoFar(len(logits), n_total)
     masked = _run_all(before, encoded, masked=heads)
     difference = max(float((logits[name] - masked).abs().max()) for name in after)
-    timed = sorted(range(len(encoded)), key=lambda index: len(encoded[index].tokens))
-    timed = [encoded[timed[(2 * k + 1) * len(timed) // (2 * n_timed)]] for k in range(min(n_timed, len(timed)))]
+    timed = _spread_lengths(encoded, n_timed)
     _time_round(models, timed[:4])  # the first passes of a process are slow
-    rounds: list[dict[str, float]] = []
+    rounds: list[dict[str, np.ndarray]] = []
     for turn in range(n_rounds):
         yield ComparisonSoFar(len(models) + 1 + turn, n_total)
         rounds.append(_time_round(models, timed))
@@ -129,7 +129,7 @@ def measure_smaller(
     predicted = np.stack([find_values(part, kind).numpy() for part in logits.values()])
     metrics = dict(zip(models, compute_metric(metric, predicted, gold).tolist(), strict=True))
     figures = {
-        name: _gather(checkpoint, metrics[name], [(seconds[name], seconds["before"]) for seconds in rounds], len(timed))
+        name: _gather(checkpoint, metrics[name], [(seconds[name], seconds["before"]) for seconds in rounds])
         for name, checkpoint in models.items()
     }
     device = describe_device(before.device, before.model.dtype)
@@ -141,6 +141,13 @@ def measure_smaller(
 def count_steps(n_models: int, n_rounds: int) -> int:
     """Counts the steps of `measure_smaller`: a pass for each model, one with masks, and the rounds."""
     return n_models + 1 + n_rounds
+
+
+def _spread_lengths(encoded: Sequence[Encoded], n: int) -> list[Encoded]:
+    """Takes n examples, or all there are, evenly from short to long ones."""
+    ordered = sorted(encoded, key=lambda example: len(example.tokens))
+    n = min(n, len(ordered))
+    return [ordered[(2 * k + 1) * len(ordered) // (2 * n)] for k in range(n)]
 
 
 def _run(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> Tensor:
@@ -168,9 +175,9 @@ def _run_without(checkpoint: Checkpoint, inputs: dict[str, Tensor], heads: Seque
 
 
 @torch.no_grad()
-def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) -> dict[str, float]:
-    """Seconds that each model takes for all these sentences, one at a time; who goes first changes."""
-    seconds = dict.fromkeys(models, 0.0)
+def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) -> dict[str, np.ndarray]:
+    """Seconds that each model takes for each of these sentences, one at a time; who goes first changes."""
+    seconds = {name: np.empty(len(encoded)) for name in models}
     names = list(models)
     for turn, example in enumerate(encoded):
         shift = turn % len(names)
@@ -180,7 +187,7 @@ def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) ->
             start = time.perf_counter()
             _run(models[name], inputs)
             _wait(models[name])
-            seconds[name] += time.perf_counter() - start
+            seconds[name][turn] = time.perf_counter() - start
     return seconds
 
 
@@ -189,15 +196,15 @@ def _wait(checkpoint: Checkpoint) -> None:
         torch.cuda.synchronize(checkpoint.device)
 
 
-def _gather(checkpoint: Checkpoint, metric: float, rounds: list[tuple[float, float]], n_timed: int) -> ModelFigures:
-    """Sums up one model from the seconds of its rounds and those of the first model's."""
-    ratios = [own / first for own, first in rounds]
+def _gather(checkpoint: Checkpoint, metric: float, rounds: list[tuple[np.ndarray, np.ndarray]]) -> ModelFigures:
+    """Sums up one model from the seconds of its sentences in each round, and those of the first model's."""
+    ratios = [float(np.median(own / first)) for own, first in rounds]
     return ModelFigures(
         n_parameters=sum(parameter.numel() for parameter in checkpoint.model.parameters()),
         n_attention=count_attention(checkpoint.model),
         n_bytes=count_bytes(checkpoint.model),
         metric=metric,
-        seconds=median(own for own, _ in rounds) / n_timed,
+        seconds=float(np.median([own for own, _ in rounds])),
         time_ratio=median(ratios),
         time_low=min(ratios),
         time_high=max(ratios),

@@ -109,37 +109,38 @@ def measure_heads(
         Values for the view, the status and the shelf.
     """
     *convention, data, choice, names, shelf = rest
-    shelf, kept = shelf or Shelf(Heads("", "")), None
+    shelf = shelf or Shelf(Heads("", ""))
     try:
         choice = models.find(model, choice)
         if not choice.is_here:
             raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
         request = read_request(methods, n_ranking, n_pruning, directions, n_seeds, steps, read_settings(*convention))
-        waiting = "reading the data" if is_loaded(choice.description) else f"loading {choice.description.name}"
-        yield _wait(shelf, choice, waiting), "", gr.skip()
+        if shelf.shown.key != choice.key:  # a file, or the page has not heard of another choice yet
+            shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))
+        words = "reading the data" if is_loaded(choice.description) else f"loading {choice.description.name}"
+        shelf = shelf.put(shelf.shown.wait(Progress(words)))
+        yield shelf.build_message(), "", shelf
         examples = _read_data(models, choice, names, data)
         with closing(_measure(choice, examples, request)) as steps_so_far:
-            for kept in steps_so_far:
-                shelf = shelf.put(kept)
+            for heads in steps_so_far:
+                shelf = shelf.put(heads)
                 yield shelf.build_message(), "", shelf
     except UserError as error:
-        ended = shelf if kept is None else shelf.put(replace(kept, status="stopped", progress=None))
-        yield ended.build_message(), warn(str(error)), ended
+        shelf = shelf.put(shelf.shown.settle())
+        yield shelf.build_message(), warn(str(error)), shelf
 
 
-def stop_measuring(shelf: Shelf | None) -> tuple[Any, Any, Any]:
+def stop_measuring(shelf: Shelf) -> tuple[Any, Any, Any]:
     """Keeps what was measured when it was stopped: values for the view, the status and the shelf."""
-    if shelf is None:
-        return gr.skip(), "", gr.skip()
-    if shelf.shown.status == "measuring":
-        shelf = shelf.put(replace(shelf.shown, status="stopped", progress=None))
+    shelf = shelf.put(shelf.shown.settle())
     return shelf.build_message(), "", shelf
 
 
-def _wait(shelf: Shelf, choice: Choice, words: str) -> str:
-    """What stands there while nothing new is known: what stood there before, and a word on what is done."""
-    shown = shelf.shown if shelf.shown.key == choice.key else show_shipped(choice.key, choice.description.name)
-    return replace(shelf, shown=replace(shown, status="measuring", progress=Progress(words))).build_message()
+def leave_checkpoint(shelf: Shelf) -> tuple[Any, Any]:
+    """Stops what is measured when another checkpoint is named: values for the view and the shelf."""
+    if shelf.shown.settle() is shelf.shown:
+        return gr.skip(), gr.skip()
+    return stop_measuring(shelf)[::2]
 
 
 def _read_data(models: Models, choice: Choice, names: Names | None, data: DataChoice) -> ExampleSet:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -54,6 +54,7 @@ class Heads:
         counts: Of unfinished importances, by method: "120 of 200 examples".
         notice: A sentence about what is shown, or "".
         smaller: The last smaller model.
+        resting: The status to go back to where nothing was measured yet when work was stopped, or "".
     """
 
     key: str
@@ -65,6 +66,17 @@ class Heads:
     counts: dict[str, str] = field(default_factory=dict)
     notice: str = ""
     smaller: SmallerInWords | None = None
+    resting: str = ""
+
+    def settle(self) -> "Heads":
+        """What stays when work ends early."""
+        if self.status not in ("measuring", "saving"):
+            return self
+        return replace(self, status=self.resting or "stopped", progress=None, resting="")
+
+    def wait(self, progress: Progress, *, status: str = "measuring") -> "Heads":
+        """The same, while something is done of which nothing is to be seen yet."""
+        return replace(self.settle(), status=status, progress=progress, resting=self.settle().status)
 
     def build_message(self, others: Iterable[HeadImportance] = ()) -> str:
         """Builds the view's value; a random part makes it a new one, so that the view always hears of it.
@@ -100,7 +112,7 @@ class Heads:
             n_seeds=study.n_seeds,
             progress=None if self.progress is None else vars(self.progress),
             notice=self.notice,
-            can_save=self.status in ("precomputed", "done", "stopped") and bool(self.key),
+            can_save=bool(self.key),
             smaller=None if self.smaller is None else vars(self.smaller),
         )
 
@@ -138,7 +150,7 @@ class Shelf:
 
     def find(self, key: str) -> Heads | None:
         """Finds what was measured of a checkpoint."""
-        return next((heads for heads in (self.shown, *self.kept) if heads.key == key), None)
+        return next((heads.settle() for heads in (self.shown, *self.kept) if heads.key == key), None)
 
     def list_others(self) -> list[HeadImportance]:
         """Lists the importances of other checkpoints: those measured or opened here, then the shipped ones."""

@@ -13,7 +13,7 @@ from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data
 from attattr_core.ui.heads_components import heads_view
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import OFFERED, STEPS, measure_heads, stop_measuring
+from attattr_core.ui.heads_measure import OFFERED, STEPS, leave_checkpoint, measure_heads, stop_measuring
 from attattr_core.ui.heads_payload import Shelf, show_shipped
 from attattr_core.ui.heads_smaller import save_smaller_model
 from attattr_core.ui.models import Choice, Models
@@ -119,8 +119,11 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
         tab.view.measure_heads(**measuring, **_PRIVATE),
         tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE),
     ]
-    for trigger in (tab.stop.click, tab.view.stop_heads, page.model.change):
+    tab.measure.click(None, None, None, js="() => window.__attattr?.heads?.wait?.()", api_visibility="private")
+    for trigger in (tab.stop.click, tab.view.stop_heads):
         trigger(stop_measuring, tab.shelf, outputs, cancels=jobs, queue=False, **_PRIVATE)
+    left = [tab.view, tab.shelf]
+    page.model.change(leave_checkpoint, tab.shelf, left, cancels=jobs, queue=False, **_PRIVATE)
     page.choice.change(fill_heads, [page.choice, tab.shelf], [tab.view, tab.shelf, tab.smaller], **_PRIVATE)
     tab.opener.upload(open_heads, [tab.opener, tab.shelf], outputs, **_PRIVATE)
     tab.view.go_back(go_back, [page.choice, tab.shelf], outputs, **_PRIVATE)

@@ -33,6 +33,10 @@ class Choice:
     description: Description
     n_bytes_here: int = 0
 
+    def __hash__(self) -> int:
+        """Gradio tells by it whether another checkpoint was chosen; configurations in a description have no hash."""
+        return hash((self.text, self.description.name, self.description.revision))
+
     @property
     def key(self) -> str:
         """What tells this checkpoint's weights from all others."""

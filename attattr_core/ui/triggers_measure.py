@@ -120,7 +120,7 @@ def mine_data(
             progress = work.measure("mining", "examples", part.n_done, part.n_total)
             is_last = part.n_done == part.n_total
             if work.is_due(is_last):
-                mined = gather(part.triggers)
+                mined = gather(part.triggers) if part.triggers.triggers else None
                 yield work.show("done" if is_last and others is None else "running", wanted.mode, mined, progress)
         if others is not None and mined is not None:
             job = EvaluationJob(choice.description, own, others, mined.triggers, n_triggers, n_seeds)
@@ -182,6 +182,7 @@ def open_file(path: str, models: Models, choice: Choice | None, names: Names | N
         if choice is None:
             raise UserError("No checkpoint is chosen: choose the one that the triggers belong to first.")
         shown = read_file(Path(path), models.find_labels(choice, names))
+        shown = replace(shown, has_shipped=find_shipped(choice.description.name) is not None)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip()
     finally:
@@ -261,11 +262,14 @@ class _Work:
     def restart(self) -> None:
         self.started = time.monotonic()
 
-    def show(self, status: str, mode: str, mined: Mined, progress: Progress) -> Values:
+    def show(self, status: str, mode: str, mined: Mined | None, progress: Progress) -> Values:
+        """Shows what there is so far; before there is anything, what was there before."""
         before = find_shown(self.choice, self.kept)
-        groups = before.mined if before is not None and before.status != "precomputed" else {}
+        groups = dict(before.mined) if before is not None else {}
+        if mined is not None:
+            groups[mode] = mined
         has_shipped = find_shipped(self.choice.description.name) is not None
-        shown = Shown(self.run, status, {**groups, mode: mined}, mode, progress, has_shipped=has_shipped)
+        shown = Shown(self.run, status, groups, mode, progress, has_shipped=has_shipped)
         self.kept = _keep(self.kept, self.choice.key, shown)
         return shown.build_message(), "", self.kept
 

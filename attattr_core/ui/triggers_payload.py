@@ -49,6 +49,8 @@ class Mined:
         transfer: What they do to a second checkpoint.
         source: The visitor's choice of the data that the study is about, and whether mined examples were left out;
             None where they are not at hand.
+        origin: ``"precomputed"``, ``"opened"`` or ``"live"``.
+        file: Name of the file that was opened, or "".
     """
 
     triggers: TriggerSet
@@ -57,6 +59,8 @@ class Mined:
     study: TriggerStudy | None = None
     transfer: TriggerStudy | None = None
     source: Any = None
+    origin: str = "live"
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +69,10 @@ class Shown:
 
     Attributes:
         run: What names the piece of work that it came from.
-        status: ``"precomputed"``, ``"running"``, ``"stopped"``, ``"done"`` or ``"opened"``.
+        status: ``"idle"``, ``"running"``, ``"stopped"`` or ``"done"``.
         mined: By way of mining.
         mode: Which of them the work was about.
         progress: Of the work, or None where there was none.
-        source: Name of the file that was opened, or "".
         has_shipped: Whether a result comes with the checkpoint, to go back to.
     """
 
@@ -78,7 +81,6 @@ class Shown:
     mined: dict[str, Mined] = field(default_factory=dict)
     mode: str = "paper"
     progress: Progress | None = None
-    source: str = ""
     has_shipped: bool = False
 
     def build_message(self) -> str:
@@ -90,7 +92,6 @@ class Shown:
             has_shipped=self.has_shipped,
             mode=self.mode,
             progress=None if self.progress is None else vars(self.progress),
-            source=self.source,
             mined={mode: _describe(mined) for mode, mined in self.mined.items()},
         )
 
@@ -103,12 +104,14 @@ class Shown:
         return self.mined.get(mode) or next(iter(self.mined.values()), None)
 
 
-def gather(triggers: TriggerSet, study: TriggerStudy | None = None) -> Mined:
+def gather(triggers: TriggerSet, study: TriggerStudy | None = None, *, origin: str = "live", file: str = "") -> Mined:
     """Finds what triggers put into a text, as it is measured or as it would be.
 
     Args:
         triggers: The patterns.
         study: What they do, where it was measured.
+        origin: Where they come from, as in `Mined`.
+        file: Name of the file that was opened.
     """
     found = find_results(triggers, study)
     insertions = tuple(
@@ -116,7 +119,7 @@ def gather(triggers: TriggerSet, study: TriggerStudy | None = None) -> Mined:
         for trigger, result in zip(triggers.triggers, found, strict=True)
     )
     loaded = tuple(_mark(trigger, parts) for trigger, parts in zip(triggers.triggers, insertions, strict=True))
-    return Mined(triggers, insertions, loaded, study)
+    return Mined(triggers, insertions, loaded, study, origin=origin, file=file)
 
 
 def judge(result: TriggerResult) -> list[str]:
@@ -171,6 +174,8 @@ def _describe(mined: Mined) -> dict[str, Any]:
         "model": triggers.model,
         "revision": triggers.revision,
         "labels": triggers.labels or (mined.study.labels if mined.study else ()),
+        "origin": mined.origin,
+        "file": mined.file,
         "data": triggers.data,
         "n": triggers.n_examples,
         "pair": any(insertion.sentence for insertions in mined.insertions for insertion in insertions),

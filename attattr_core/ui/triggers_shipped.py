@@ -18,8 +18,8 @@ MAX_TRIGGERS = 2000  # of a file; the page sorts and draws them all
 def find_shipped(name: str) -> Shown | None:
     """Finds what comes with a checkpoint: triggers and figures of each way of mining; None where there is nothing."""
     paths = find_studies(name) if name in EMBEDDED else {}
-    mined = {mode: gather(load_triggers(path), load_study(path)) for mode, path in paths.items()}
-    return Shown(f"shipped-{name}", "precomputed", mined, has_shipped=True) if mined else None
+    mined = {mode: gather(load_triggers(path), load_study(path), origin="precomputed") for mode, path in paths.items()}
+    return Shown(f"shipped-{name}", "idle", mined, has_shipped=True) if mined else None
 
 
 def read_file(path: Path, labels: tuple[str, ...]) -> Shown:
@@ -45,6 +45,5 @@ def read_file(path: Path, labels: tuple[str, ...]) -> Shown:
     except UserError:  # triggers alone
         study = None
     triggers = replace(triggers, labels=triggers.labels or labels, mode=triggers.mode or "opened")
-    return Shown(
-        secrets.token_hex(6), "opened", {triggers.mode: gather(triggers, study)}, triggers.mode, source=path.name
-    )
+    mined = gather(triggers, study, origin="opened", file=path.name)
+    return Shown(secrets.token_hex(6), "idle", {triggers.mode: mined}, triggers.mode)

@@ -97,11 +97,10 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
             )
             card = build_card("", elem_id="triggers-card")
             buttons["transfer"] = _build_button("transfer", "Evaluate on the second")
-            buttons["both"] = _build_button("both", "Mine, then evaluate", variant="primary")
-            buttons["stop"] = _build_button("stop", "Stop")
-            buttons["open"] = gr.UploadButton(
-                "Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open"
-            )
+    with gr.Row():
+        buttons["both"] = _build_button("both", "Mine, then evaluate", variant="primary")
+        buttons["stop"] = _build_button("stop", "Stop")
+        buttons["open"] = gr.UploadButton("Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open")
     numbers = [mode, n_examples, min_tokens, n_triggers, n_seeds, at_random, only_best, drops]
     return mining, evaluation, numbers, buttons, second, card
 

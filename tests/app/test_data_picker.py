@@ -12,10 +12,11 @@ from picker_page import build_picker_page
 
 from attattr_core import UserError
 from attattr_core.datasets import DataLimits, digest_file
+from attattr_core.datasets.hub_sets import find_dataset
 from attattr_core.hub import HubLimits
 from attattr_core.ui import Models
-from attattr_core.ui.data_choice import DataChoice, read_choice, suggest_set
-from attattr_core.ui.data_picker import follow_checkpoint, list_parts, load_set, look_up_set, pick_source, take_file
+from attattr_core.ui.data_choice import read_choice, suggest_set
+from attattr_core.ui.data_steps import follow_checkpoint, list_parts, load_set, look_up_set, pick_source, take_file
 
 TABLE = "sentence\tlabel\n<script>alert(1)</script>\tpositive\n${alert(2)} {{value}}\t<img src=x onerror=alert(3)>\n"
 
@@ -177,5 +178,11 @@ def test_a_refusal_leaves_nothing_chosen(sentiment, models, text, parts, sentenc
     assert sentence in json.loads(glance)["error"]
 
 
-def test_a_choice_names_its_kind():
-    assert DataChoice("embedded", "sst2") == pickle.loads(pickle.dumps(DataChoice("embedded", "sst2")))
+def test_choices_can_be_told_apart_by_gradio(sentiment):
+    """A state with a change event is hashed, and a configuration with dictionaries in it cannot be."""
+    models = Models()
+    *_, (_glance, choice) = load_set(models, "org/sentiment", "a", "train", None)
+    assert hash(choice) == hash(pickle.loads(pickle.dumps(choice)))
+    assert hash(find_dataset("org/sentiment"))
+    found = models.find("sst2")
+    assert hash(found) == hash(replace(found, n_bytes_here=5)) != hash(models.find("snli"))

@@ -193,6 +193,16 @@ def test_other_marks_between_cells_of_a_csv_file(write):
         assert found.examples[0].text == "a, b; c"
 
 
+def test_bytes_that_are_not_utf_8_are_placed_wherever_the_file_is_cut(write, monkeypatch):
+    for n_piece in (1, 2, 3, 1 << 20):
+        monkeypatch.setattr("attattr_core.datasets.files._PIECE", n_piece)
+        found = read_examples(write("\ufefftext\tlabel\n🙂é\t1\nü\t0\n"))
+        assert [example.text for example in found.examples] == ["🙂é", "ü"]
+        for content in (b"text\tlabel\n\xf0\x9f\x99x\t1\n", b"text\tlabel\n\xf0\x9f\x99"):
+            with pytest.raises(UserError, match=r"data\.tsv is not UTF-8 \(byte 11\)"):
+                read_examples(write(content))
+
+
 # ------------------------------------------------------------------------------------------------------- labels
 
 

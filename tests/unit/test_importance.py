@@ -87,11 +87,11 @@ def test_how_examples_are_batched_changes_nothing(monkeypatch, method):
     checkpoint, examples = build_checkpoint("roberta"), build_examples()
     settings = Settings(n_steps=2)
     together = measure(checkpoint, examples, method, settings=settings)
-    monkeypatch.setattr(batches, "_MAX_BATCH", 1)
+    monkeypatch.setattr(importance_module, "_CPU_TOKENS", 1)
     alone = measure(checkpoint, examples, method, settings=settings)
     np.testing.assert_allclose(alone, together, atol=1e-12, rtol=0)
     # the order of the batches cannot: every example's part is kept and added in the order of the data
-    monkeypatch.setattr(importance_module, "list_buckets", lambda *_: [[index] for index in (4, 0, 5, 2, 3, 1)])
+    monkeypatch.setattr(importance_module, "list_batches", lambda *_: [[index] for index in (4, 0, 5, 2, 3, 1)])
     np.testing.assert_array_equal(measure(checkpoint, examples, method, settings=settings), alone)
 
 
@@ -190,10 +190,13 @@ def test_what_is_measured_is_said():
     checkpoint, examples = build_checkpoint("bert"), build_examples()
     settings = Settings(rule="left", n_steps=2)
     steps = list(measure_importance(checkpoint, examples, n_examples=5, seed=1, settings=settings))
-    assert [step.n_done for step in steps] == sorted({step.n_done for step in steps})
     assert [step.n_total for step in steps] == [5] * len(steps)
-    assert 0 < steps[0].share < steps[-1].share == 1
     assert [step.importance.n_examples for step in steps] == [step.n_done for step in steps]
+    shares = [step.share for step in steps]
+    assert shares == sorted(set(shares))
+    assert (steps[0].n_done, steps[-1].n_done, steps[-1].share) == (0, 5, 1)
+    assert not steps[0].importance.values.any()  # a step is a layer of a batch, the values are of whole batches
+    assert 1 < len({step.n_done for step in steps}) < len(steps)
     last = steps[-1].importance
     assert (last.method, last.model, last.data, last.data_sha256) == ("attattr", "bert", "made.tsv", "0" * 64)
     assert (last.n_examples, last.seed, last.settings) == (5, 1, settings)
@@ -205,14 +208,40 @@ def test_what_is_measured_is_said():
 
 
 @pytest.mark.parametrize("method", METHODS[:-1])
-def test_a_stop_leaves_the_model_as_it_was(method):
+@pytest.mark.parametrize("n_steps", [1, 2])
+def test_a_stop_leaves_the_model_as_it_was(method, n_steps):
     checkpoint, examples = build_checkpoint("deberta-v2"), build_examples()
     before = take_snapshot(checkpoint.model)
     steps = measure_importance(checkpoint, examples, method)
-    next(steps)
-    assert take_snapshot(checkpoint.model) == before
+    for _ in range(n_steps):
+        next(steps)
     steps.close()
     assert take_snapshot(checkpoint.model) == before
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+def test_an_error_leaves_the_model_as_it_was(method):
+    checkpoint = build_checkpoint("bert")
+    before = take_snapshot(checkpoint.model)
+
+    def fail(module, args):
+        raise KeyboardInterrupt
+
+    hook = checkpoint.model.classifier.register_forward_pre_hook(fail)
+    with pytest.raises(KeyboardInterrupt):
+        measure(checkpoint, build_examples(), method)
+    hook.remove()
+    assert take_snapshot(checkpoint.model) == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("method", METHODS[:-1])
+def test_a_gpu_gives_what_the_cpu_gives(method):
+    checkpoint, examples = build_checkpoint("bert"), build_examples()
+    on_cpu = measure(checkpoint, examples, method)
+    checkpoint.model.to("cuda")
+    np.testing.assert_allclose(measure(checkpoint, examples, method), on_cpu, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from attattr_core.__main__ import main
 from attattr_core.cli.shrink import parse_heads
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.heads import shrinking
-from attattr_core.heads.removal import count_heads, remove_heads
+from attattr_core.heads.removal import choose_heads, count_heads, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.shrinking import pack_smaller, save_smaller, shrink
 from attattr_core.heads.sizes import compact, count_attention, measure_smaller
@@ -176,12 +176,14 @@ def test_a_card_says_what_chose_the_heads_and_nothing_in_a_name_breaks_it(bert, 
         checkpoint = type(bert)(bert.model, bert.tokenizer, bert.labels, name)
         save_smaller(checkpoint, HEADS, tmp_path / "small", importance=importance, overwrite=True)
         card = (tmp_path / "small" / "README.md").read_text()
-        assert "Taylor expansion of the loss" in card
+        assert "Chosen in another order than the least important by Taylor expansion of the loss" in card
         assert "200 examples of `?x??? y`" in card
         assert len(re.findall("^# ", card, re.MULTILINE)) == 1
     assert "`home` without 7 of its 12" in card
     assert str(tmp_path) not in card + (tmp_path / "small" / "removal.json").read_text()
     assert json.loads((tmp_path / "small" / "removal.json").read_text())["importance"]["n_examples"] == 200
+    save_smaller(bert, choose_heads(importance, 0.5), tmp_path / "small", importance=importance, overwrite=True)
+    assert "The least important ones by Taylor" in (tmp_path / "small" / "README.md").read_text()
 
 
 def test_a_folder_that_is_there_is_left_alone_unless_it_is_ours_and_may_go(bert, tmp_path):
@@ -283,6 +285,13 @@ def test_the_command_saves_and_measures(tmp_path, capsys):
     assert load_checkpoint(tmp_path / "small").model.config.zeroed_heads == {"0": [1], "3": [5], "5": [11]}
     assert main([*arguments, "--heads", "1:2"]) == 2
     assert "is there already" in capsys.readouterr().err
+    importance = tmp_path / "importance.json"
+    importance.write_text(json.dumps({"head_importance": np.arange(72.0).reshape(6, 12).tolist()}))
+    assert main([*arguments, "--importance", str(importance), "--rate", "0.1", "--overwrite"]) == 0
+    assert load_checkpoint(tmp_path / "small").model.config.zeroed_heads == {"0": [0, 1, 2, 3, 4, 5, 6]}
+    importance.write_text(json.dumps([[1.0, 2.0]]))
+    assert main([*arguments, "--importance", str(importance), "--rate", "0.5", "--overwrite"]) == 2
+    assert "is about 1 layers of 2 heads, but the model has 6 layers of 12 heads" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

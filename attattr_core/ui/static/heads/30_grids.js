@@ -81,7 +81,7 @@ function createGrid(view, method) {
   table.addEventListener("focusout", () => view.point(null));
   table.addEventListener("click", (event) => {
     const index = indexAt(event.target);
-    if (index !== null) view.open(index);
+    if (index !== null) view.pick(index, event);
   });
   table.addEventListener("keydown", (event) => {
     const { n_layers: nLayers, n_heads: nHeads } = view.message;

@@ -2,7 +2,7 @@
 
 function createView(root) {
   const kept = keptRecord();
-  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, sentence: "", saving: false };
+  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, tapped: null, sentence: "", saving: false };
   let theme = null;
   let scheduled = false;
 
@@ -107,13 +107,29 @@ function createView(root) {
     view.sentence = openHead(view.message, index);
     grids.point();
   };
+  /** A click opens a head; a finger cannot hover, so its first tap reads. */
+  view.pick = (index, event) => {
+    const isFirstTap = event.pointerType === "touch" && view.tapped !== index;
+    view.tapped = index;
+    if (isFirstTap) view.point(index);
+    else view.open(index);
+  };
   view.save = () => {
     view.saving = true;
-    rate.draw();
+    kept.wait();
     const { method, direction } = view.state;
     trigger("save_smaller", { run: view.message.run, method, direction, n: view.mask.n });
   };
-  view.measure = () => trigger("measure_heads", {});
+  view.measure = () => {
+    kept.wait();
+    trigger("measure_heads", {});
+  };
+  /** Work was asked for, and nothing was heard of it yet. */
+  kept.wait = (words = "waiting to start") => {
+    if (!view.message) return;
+    view.message = { ...view.message, progress: { words, n_done: 0, n_total: 0, seconds_left: null } };
+    invalidate();
+  };
 
   function showNote(text, isError) {
     note.textContent = text;
