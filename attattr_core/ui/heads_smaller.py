@@ -93,7 +93,9 @@ def describe_smaller(step: SmallerStep, n_heads: int, n_all: int) -> SmallerInWo
     """Puts a smaller model into words."""
     sentence = f"{n_heads} of {n_all} heads removed"
     if step.n_zeroed:
-        sentence += f"; the weights of {step.n_zeroed} are zeros, for a configuration gives all layers as many heads"
+        sentence += (
+            f"; the weights of {step.n_zeroed} are zeros, because a configuration gives all layers one number of heads"
+        )
     sentence += f"; measured on {step.n_examples} examples, {step.device}."
     return SmallerInWords(sentence, tuple(_list_rows(step)))
 
