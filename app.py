@@ -11,6 +11,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
 
+from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
@@ -47,6 +48,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="largest download for a model (default: 2000000000; ATTATTR_MAX_MODEL_BYTES)",
     )
+    parser.add_argument(
+        "--max-data-bytes",
+        type=int,
+        metavar="N",
+        help=f"largest data set, uploaded or downloaded (default: {APP_LIMITS.max_bytes}; ATTATTR_MAX_DATA_BYTES)",
+    )
+    parser.add_argument(
+        "--max-data-rows",
+        type=int,
+        metavar="N",
+        help=f"most rows of a data set (default: {APP_LIMITS.max_rows}; ATTATTR_MAX_ROWS)",
+    )
     parser.add_argument("--offline", action="store_true", help="use what is in the cache only (ATTATTR_OFFLINE)")
     return parser.parse_args(arguments)
 
@@ -57,18 +70,25 @@ def build_models(arguments: argparse.Namespace) -> Models:
     Raises:
         UserError: For a limit that is no limit.
     """
-    limits = HubLimits.from_environment()
-    if arguments.max_model_bytes is not None:
-        if arguments.max_model_bytes <= 0:
-            raise UserError(f"--max-model-bytes is {arguments.max_model_bytes}: give a number of bytes.")
-        limits = replace(limits, max_bytes=arguments.max_model_bytes)
+    limits, data = HubLimits.from_environment(), DataLimits.from_environment(APP_LIMITS)
+    limits = replace(limits, max_bytes=_read_limit(arguments, "max_model_bytes", limits.max_bytes))
+    data = DataLimits(
+        _read_limit(arguments, "max_data_rows", data.max_rows), _read_limit(arguments, "max_data_bytes", data.max_bytes)
+    )
     limits = replace(
         limits,
         offline=limits.offline or arguments.offline,
         curated_only=limits.curated_only or arguments.models_only_curated,
     )
     host = arguments.host or os.environ.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
-    return Models(limits, folders=host in LOOPBACK and not IS_SPACE and not is_shared(arguments))
+    return Models(limits, folders=host in LOOPBACK and not IS_SPACE and not is_shared(arguments), data=data)
+
+
+def _read_limit(arguments: argparse.Namespace, name: str, default: int) -> int:
+    given = getattr(arguments, name)
+    if given is not None and given <= 0:
+        raise UserError(f"--{name.replace('_', '-')} is {given}: give a number of {name.rpartition('_')[2]}.")
+    return default if given is None else given
 
 
 def is_shared(arguments: argparse.Namespace) -> bool:

@@ -3,10 +3,32 @@
 import argparse
 import sys
 
-from attattr_core.cli import attribute, evaluate_triggers, faithfulness, finetune, mine_triggers, shrink, tree
+from attattr_core.cli import (
+    attribute,
+    compare_heads,
+    evaluate_triggers,
+    faithfulness,
+    finetune,
+    heads,
+    mine_triggers,
+    prune,
+    shrink,
+    tree,
+)
 from attattr_core.errors import UserError
 
-COMMANDS = (attribute, tree, faithfulness, mine_triggers, evaluate_triggers, shrink, finetune)
+COMMANDS = (
+    attribute,
+    tree,
+    faithfulness,
+    heads,
+    prune,
+    compare_heads,
+    shrink,
+    mine_triggers,
+    evaluate_triggers,
+    finetune,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 from attattr_core.tree import MODES
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
     from attattr_core.curves import DatasetFaithfulness
+    from attattr_core.datasets import ExampleSet
     from attattr_core.results import FaithfulnessFigures
-
-_DATA = Path(__file__).resolve().parents[2] / "assets" / "data"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,9 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "strongest edges of each layer reach.",
     )
     parser.add_argument("--model", required=True, help=MODEL_HELP)
-    parser.add_argument(
-        "--data", type=Path, metavar="FILE", help="labelled .tsv or .csv (default for sst2 and snli: the embedded set)"
-    )
+    parser.add_argument("--data", metavar="DATA", help=f"{DATA_HELP} (default for sst2 and snli: the embedded set)")
     parser.add_argument(
         "--n-examples", type=int, default=100, metavar="N", help="examples drawn at random (default: %(default)s)"
     )
@@ -59,36 +57,26 @@ def run(options: argparse.Namespace) -> None:
 
     from attattr_core.results import save_result
 
-    path = _find_data(options)
-    texts, digest = _choose_texts(path, options.n_examples, options.seed)
+    examples = _choose_examples(options)
+    texts = [(example.text, example.text_pair) for example in examples.examples]
     checkpoint = load_model(options.model, options.device)
     modes = MODES if options.mode == "both" else (options.mode,)
     measured = {mode: _measure(checkpoint, texts, mode, options) for mode in modes}
-    figures = _summarise(checkpoint, measured, path.name, digest, options)
+    figures = _summarise(checkpoint, measured, examples.file_name, examples.sha256, options)
     save_result(figures, options.output)
     _print(figures)
 
 
-def _find_data(options: argparse.Namespace) -> Path:
-    if options.data:
-        return options.data
-    from attattr_core.catalog import EMBEDDED
+def _choose_examples(options: argparse.Namespace) -> "ExampleSet":
+    """Examples chosen at random."""
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.datasets import open_data, pick_examples
 
-    if options.model not in EMBEDDED:
+    if not options.data and options.model not in EMBEDDED_SETS:
         raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
-    return _DATA / f"{options.model}.tsv"
-
-
-def _choose_texts(path: Path, n_examples: int, seed: int) -> tuple[list[Any], str]:
-    """Texts or pairs, chosen at random, and the digest of their file."""
-    import numpy as np
-
-    from attattr_core.datasets import read_examples
-
-    examples = read_examples(path)
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:n_examples]
-    picked = [examples.examples[index] for index in chosen]
-    return [(example.text, example.text_pair) for example in picked], examples.sha256
+    with showing_download() as on_progress:
+        examples = open_data(options.data or options.model, on_progress=on_progress)
+    return pick_examples(examples, options.n_examples, seed=options.seed)
 
 
 def _measure(

@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "mine-triggers",
         help="find the patterns that decide in a labelled data set",
-        description="Finds patterns that, put into other texts, may change the prediction: for auditing one's own model. "
+        description="Finds patterns that, put into other texts, may change a prediction: to audit one's own model. "
         "Mode paper takes of each example the two largest attribution entries of the head that holds the largest one; "
         "mode pooled takes tokens that are strong in many examples and sorts them by what they do on a held-out part.",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, load_model
+from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,30 +17,25 @@ if TYPE_CHECKING:
     from attattr_core.heads.shrinking import ShrinkSoFar
     from attattr_core.heads.sizes import SizeComparison
 
-_DATA = Path(__file__).resolve().parents[2] / "assets" / "data"
-
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command's options."""
     parser = subparsers.add_parser(
         "shrink",
         help="save a classifier without some of its heads",
-        description="Removes heads from a classifier's weights and saves the rest as a Hugging Face folder, which loads "
-        "with transformers and gives the logits of the classifier with these heads masked. Weights are cut where the "
-        "family's configuration can say that there are fewer heads, and zeroed elsewhere. With labelled data it measures "
-        "parameters, time for a sentence and accuracy before and after.",
+        description="Removes heads from a classifier's weights and saves the rest as a Hugging Face folder, which "
+        "loads with transformers and gives the logits of the classifier with these heads masked. Weights are cut where "
+        "the family's configuration can say that there are fewer heads, and zeroed elsewhere. With labelled data it "
+        "measures parameters, time for a sentence and accuracy before and after.",
     )
     parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument(
         "--importance", type=Path, metavar="FILE.json", help="what the command heads wrote; the least important go"
     )
     parser.add_argument("--rate", type=float, metavar="SHARE", help="share of the heads that go, such as 0.5")
-    parser.add_argument("--heads", metavar="LAYER:HEAD,…", help="which heads go, such as 0:1,3:5; counted from 0")
+    parser.add_argument("--heads", metavar="LAYER:HEAD,…", help="which heads go, such as 1:2,4:6; counted from 1")
     parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="FILE",
-        help="labelled data to measure on (default for sst2 and snli: the embedded set)",
+        "--data", metavar="DATA", help=f"what to measure on: {DATA_HELP} (default for sst2 and snli: the embedded set)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this command wrote")
     parser.add_argument("--device", help=DEVICE_HELP)
@@ -55,11 +51,12 @@ def run(options: argparse.Namespace) -> None:
         raise UserError("--importance and --rate go together: the share of the heads that are least important.")
     named = parse_heads(options.heads) if options.heads else None
 
+    from attattr_core.heads.removal import choose_heads
     from attattr_core.heads.shrinking import shrink
 
-    importance = _read_importance(options.importance) if options.importance else None
     checkpoint = load_model(options.model, options.device)
-    heads = named or _choose_heads(checkpoint, importance, options.rate)
+    importance = _read_importance(options.importance, checkpoint) if options.importance else None
+    heads = named or choose_heads(importance, options.rate)
     examples = _read_data(options, checkpoint)
     steps = shrink(
         checkpoint, heads, options.output, importance=importance, examples=examples, overwrite=options.overwrite
@@ -76,42 +73,37 @@ def run(options: argparse.Namespace) -> None:
 
 
 def parse_heads(text: str) -> list[tuple[int, int]]:
-    """Reads ``"0:1,3:5"``.
+    """Reads ``"1:2,4:6"``, layers and heads counted from 1, as indices from 0.
 
     Raises:
         UserError: When it is something else.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    wrong = next((part for part in parts if not re.fullmatch(r"\d{1,6}:\d{1,6}", part, re.ASCII)), None)
+    wrong = next((part for part in parts if not re.fullmatch(r"[1-9]\d{0,5}[:.][1-9]\d{0,5}", part, re.ASCII)), None)
     if wrong is not None or not parts:
-        raise UserError(f"--heads got {(wrong or text)[:80]!r}: write layer:head with commas between, such as 0:1,3:5.")
-    return [(int(layer), int(head)) for layer, head in (part.split(":") for part in parts)]
+        raise UserError(f"--heads got {(wrong or text)[:80]!r}: write layer:head, counted from 1, such as 1:2,4:6.")
+    return [(int(layer) - 1, int(head) - 1) for layer, head in (re.split("[:.]", part) for part in parts)]
 
 
-def _read_importance(path: Path) -> "HeadImportance":
+def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
     from attattr_core.heads.importance_files import load_importance
+    from attattr_core.heads.removal import count_heads
 
-    return load_importance(path)
-
-
-def _choose_heads(checkpoint: "Checkpoint", importance: "HeadImportance", rate: float) -> tuple[tuple[int, int], ...]:
-    from attattr_core.heads.removal import choose_heads, count_heads
-
-    n_layers, n_heads = count_heads(checkpoint.model)
-    if importance.values.shape != (n_layers, n_heads):
-        raise UserError(
-            f"The importance is for {' × '.join(map(str, importance.values.shape))} heads, but {checkpoint.name!r} has "
-            f"{n_layers} × {n_heads}: give that of this model."
-        )
-    return choose_heads(importance, rate)
+    return load_importance(path, shape=count_heads(checkpoint.model))
 
 
 def _read_data(options: argparse.Namespace, checkpoint: "Checkpoint") -> "ExampleSet | None":
-    from attattr_core.catalog import EMBEDDED
-    from attattr_core.datasets import read_examples
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.datasets import open_data
 
-    path = options.data or (_DATA / f"{options.model}.tsv" if options.model in EMBEDDED else None)
-    return read_examples(path, labels=checkpoint.labels) if path else None
+    name = options.data or (options.model if options.model in EMBEDDED_SETS else None)
+    if name is None:
+        return None
+    with showing_download() as on_progress:
+        examples = open_data(name, checkpoint.labels, on_progress=on_progress)
+    if examples.notice:
+        print(examples.notice, file=sys.stderr)
+    return examples
 
 
 def _follow(steps: Any) -> "ShrinkSoFar":
@@ -128,11 +120,10 @@ def _follow(steps: Any) -> "ShrinkSoFar":
 def _print(comparison: "SizeComparison") -> None:
     names = {"before": "before", "saved": "the folder", "cut": "cut after loading"}
     for name, model in comparison.models.items():
-        accuracy = "" if model.n_correct is None else f", accuracy {model.n_correct / comparison.n_examples:.1%}"
         ratio = f", time × {model.time_ratio:.2f} ({model.time_low:.2f} to {model.time_high:.2f})"
         print(
             f"{names[name]}: {model.n_parameters:,} parameters, {model.n_attention:,} in attention, "
-            f"{model.n_bytes / 1e6:.1f} MB{accuracy}{ratio if name != 'before' else ''}",
+            f"{model.n_bytes / 1e6:.1f} MB, {comparison.metric_name} {model.metric:.3f}{ratio * (name != 'before')}",
             file=sys.stderr,
         )
     print(

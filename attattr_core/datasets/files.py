@@ -1,5 +1,6 @@
 """Text files cell by cell: tabs, commas or JSON objects in lines, plain or gzipped; none of them is trusted."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -12,6 +13,7 @@ from typing import Any
 from attattr_core.errors import UserError
 
 MAX_CELL = 131_072  # characters, which is also the csv module's own limit
+_PIECE = 1 << 20  # bytes
 #: A row: the number of its (last) line, and its cells; or what is wrong with it.
 Row = tuple[int, list[str] | str]
 
@@ -29,7 +31,7 @@ def read_rows(path: Path, max_bytes: int) -> Iterator[Row]:
     Raises:
         UserError: For a missing, too large, empty or unreadable file.
     """
-    content = _read_text(path, max_bytes)
+    content = _read_bytes(path, max_bytes)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     is_json = any(suffix in (".jsonl", ".ndjson", ".json") for suffix in suffixes)
     rows = _read_objects(content, path.name) if is_json else _read_cells(content, path.name, ".csv" in suffixes)
@@ -40,7 +42,7 @@ def read_rows(path: Path, max_bytes: int) -> Iterator[Row]:
     yield from rows
 
 
-def _read_text(path: Path, max_bytes: int) -> str:
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
     if not path.is_file():
         raise UserError(f"There is no file {str(path)!r}; give the path of a .tsv, .csv or .jsonl file, plain or .gz.")
     try:
@@ -50,16 +52,30 @@ def _read_text(path: Path, max_bytes: int) -> str:
         raise UserError(f"{path.name} cannot be read ({error}); give a plain or a whole gzipped file.") from error
     if len(content) > max_bytes:
         raise UserError(f"{path.name} is larger than {max_bytes:,} bytes; cut it or raise the limit on bytes.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8.") from error
+    _check_encoding(content, path.name)
+    return content
 
 
-def _read_cells(content: str, name: str, is_csv: bool) -> Iterator[Row]:
-    handle = io.StringIO(content, newline="")
+def _check_encoding(content: bytes, name: str) -> None:
+    """Decodes a piece at a time: the text of a whole file may take four times the memory of its bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(content), _PIECE):
+        n_pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(content[start : start + _PIECE], final=start + _PIECE >= len(content))
+        except UnicodeDecodeError as error:
+            place = start - n_pending + error.start
+            raise UserError(f"{name} is not UTF-8 (byte {place:,}); save it as UTF-8.") from error
+
+
+def _open_text(content: bytes, newline: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=newline)
+
+
+def _read_cells(content: bytes, name: str, is_csv: bool) -> Iterator[Row]:
+    handle = _open_text(content, "")
     if is_csv:  # some programs write semicolons or tabs where the comma is the decimal mark
-        header = content[: content.find("\n") + 1] or content[:MAX_CELL]
+        header = content[:MAX_CELL].partition(b"\n")[0].decode("utf-8", "replace")
         reader = csv.reader(handle, delimiter=max(",;\t", key=header.count))
     else:
         reader = csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -71,7 +87,7 @@ def _read_cells(content: str, name: str, is_csv: bool) -> Iterator[Row]:
         raise UserError(f"Line {reader.line_num} of {name} cannot be read ({error}); correct this line.") from error
 
 
-def _read_objects(content: str, name: str) -> Iterator[Row]:
+def _read_objects(content: bytes, name: str) -> Iterator[Row]:
     """Yield the keys of the first object, then the values of all objects in that order."""
     header: list[str] | None = None
     for number, found in _parse_objects(content, name):
@@ -85,16 +101,16 @@ def _read_objects(content: str, name: str) -> Iterator[Row]:
         yield number, [_write_cell(cells.get(key, "")) for key in header]
 
 
-def _parse_objects(content: str, name: str) -> Iterator[tuple[int, Any]]:
-    if content.lstrip()[:1] == "[":
+def _parse_objects(content: bytes, name: str) -> Iterator[tuple[int, Any]]:
+    if content[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         try:
-            listed = json.loads(content)
+            listed = json.loads(content.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{name} is not a JSON list ({_explain(error)}); write one object a line.") from error
         yield from enumerate(map(_take, listed), start=1)
         return
-    # not splitlines(): it cuts at line separators inside of JSON's strings
-    for number, line in enumerate(content.split("\n"), start=1):
+    # at "\n" only: other line separators may stand inside of JSON's strings
+    for number, line in enumerate(_open_text(content, "\n"), start=1):
         if line.strip():
             try:
                 yield number, _take(json.loads(line))

@@ -39,7 +39,7 @@ class DataLimits:
 
 
 #: For a page that strangers may use.
-APP_LIMITS = DataLimits(100_000, 100_000_000)
+APP_LIMITS = DataLimits(100_000, 64_000_000)
 
 
 def _read_number(variable: str, unit: str, default: int) -> int:

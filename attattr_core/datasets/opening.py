@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).resolve().parents[2] / "assets" / "data"
 EMBEDDED_SETS = {name: _FOLDER / f"{name}.tsv" for name in ("sst2", "snli")}
 HUB_PREFIX = "hub:"
 DATA_HELP = (
-    "labelled data: a .tsv, .csv or .jsonl file (or .gz of one), sst2 or snli for the embedded sets, or a data set of "
+    "labelled data: a .tsv, .csv, .jsonl (or .gz of one) or .parquet file, sst2 or snli for the embedded sets, or a data set of "
     "the Hub as hub:ID:CONFIG:SPLIT, such as hub:nyu-mll/glue:sst2:validation"
 )
 

@@ -23,7 +23,7 @@ from attattr_core.errors import UserError
 _WORKER = Path(__file__).with_name("parquet_worker.py")
 _MAX_SECONDS = 120
 _MEMORY = 1 << 29  # bytes beside twice the limit on data
-_MAX_LINE = 64 << 20  # characters of one answer; a row has four cells at most
+_MAX_LINE = 32 << 20  # characters of one answer
 
 
 def read_parquet(
@@ -113,7 +113,7 @@ class _Worker:
 
     def hear_rows(self) -> Iterator[list[str]]:
         while isinstance(answer := self.hear(), list):
-            yield answer
+            yield from answer
 
     def _refuse(self, why: str) -> UserError:
         shown = "".join(letter if letter.isprintable() else " " for letter in why).strip().rstrip(".")
@@ -194,7 +194,7 @@ def _tell_left_out(described: dict[str, Any], number: int, n_bad: int, limits: D
         total = f" of {described['n_rows']:,}" if described["n_rows"] > limits.max_rows else ""
         yield f"Only the first {limits.max_rows:,}{total} rows are used."
     if n_bad:
-        yield f"{n_bad:,} rows without a text or label are left out."
+        yield f"{n_bad:,} row{'s' * (n_bad > 1)} without a text or label {'are' if n_bad > 1 else 'is'} left out."
 
 
 def _digest(paths: Sequence[Path]) -> str:

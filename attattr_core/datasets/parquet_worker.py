@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 _N_ROWS = 512  # a batch
+_N_CHARACTERS = 1 << 20  # about those of one answer
 _MAX_STRING, _MAX_ENTRIES, _MAX_DEPTH = 8 << 20, 100_000, 64  # of the metadata
 
 
@@ -40,8 +41,7 @@ def main() -> None:
         for file in files:
             for batch in file.iter_batches(batch_size=_N_ROWS, columns=list(dict.fromkeys(names)), use_threads=False):
                 columns = [_list(batch.column(name), request["max_cell"]) for name in names]
-                for row in zip(*columns, strict=True):
-                    _tell(row)
+                _tell_rows(list(zip(*columns, strict=True)))
         _tell({"done": True})
     except MemoryError:
         _tell({"error": "it needs more memory than is allowed"})
@@ -96,6 +96,16 @@ def _write(value: Any, max_cell: int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.7g}" if isinstance(value, float) else str(value)[: max_cell + 1]
+
+
+def _tell_rows(rows: list[tuple[str, ...]]) -> None:
+    """Tells rows together, as long as they are not too long for one line."""
+    start = n_characters = 0
+    for end, row in enumerate(rows, start=1):
+        n_characters += sum(map(len, row))
+        if n_characters > _N_CHARACTERS or end == len(rows):
+            _tell(rows[start:end])
+            start, n_characters = end, 0
 
 
 def _tell(value: Any) -> None:

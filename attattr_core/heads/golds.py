@@ -10,7 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from attattr_core.attribution import OutputKind
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import Example, ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.outputs import compute_output, find_output_kind
 
@@ -67,33 +67,40 @@ def find_golds(checkpoint: Checkpoint, examples: ExampleSet, chosen: Sequence[in
     """
     kind = find_output_kind(checkpoint.model.config)
     picked = [examples.examples[index] for index in chosen]
+    targets, signs, values = [0] * len(picked), [1.0] * len(picked), [0.0] * len(picked)
     if kind == "regression":
-        labels, values = [0] * len(picked), [float(example.label) for example in picked]
+        values = [float(_find_value(example)) for example in picked]
+    elif kind == "sigmoid":
+        signs = _find_signs(picked, examples.label_names)
     else:
-        places = _match_labels(checkpoint, examples.label_names, kind)
-        labels, values = [places[example.label] for example in picked], [0.0] * len(picked)
-    signs = [1.0] * len(picked)
-    if kind == "sigmoid":
-        signs = [1.0 if label else -1.0 for label in labels]
-        labels = [0] * len(picked)
+        places = _match_labels(checkpoint, examples.label_names)
+        targets = [places[example.label] for example in picked]
     dtype = checkpoint.model.dtype
     return Golds(
         kind,
-        torch.tensor(labels, device=checkpoint.device),
+        torch.tensor(targets, device=checkpoint.device),
         torch.tensor(signs, device=checkpoint.device, dtype=dtype),
         torch.tensor(values, device=checkpoint.device, dtype=dtype),
     )
 
 
-def _match_labels(checkpoint: Checkpoint, names: tuple[str, ...], kind: OutputKind) -> list[int]:
-    """The model's class index for each of the data's; of a single logit 1 stands for the label and 0 for its absence.
+def _find_value(example: Example) -> float:
+    return example.label if example.value is None else example.value
 
-    By name where the model has the names, else by index where either side has numbers for names.
-    """
-    if kind == "sigmoid":
-        if len(names) > 2:
-            raise UserError(f"The model tells two classes apart, but the data have {len(names)}: {_join(names)}.")
-        return [1] if len(names) == 1 else [0, 1]
+
+def _find_signs(examples: Sequence[Example], names: tuple[str, ...]) -> list[float]:
+    """1 where a single logit's label is there and −1 where it is not, from values or from two classes, the first no."""
+    if len(names) > 2:
+        raise UserError(f"The model tells two classes apart, but the data have {len(names)}: {_join(names)}.")
+    answers = [1 if len(names) == 1 and example.value is None else _find_value(example) for example in examples]
+    strange = [answer for answer in answers if answer not in (0, 1)]
+    if strange:
+        raise UserError(f"The model says yes or no, but the data have the value {strange[0]:g}: give 0 and 1.")
+    return [1.0 if answer else -1.0 for answer in answers]
+
+
+def _match_labels(checkpoint: Checkpoint, names: tuple[str, ...]) -> list[int]:
+    """The model's class index for each of the data's: by name, or by index where either side has numbers for names."""
     own = [label.casefold() for label in checkpoint.labels]
     theirs = [name.casefold() for name in names]
     if set(theirs) <= set(own):

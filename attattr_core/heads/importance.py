@@ -17,7 +17,7 @@ label has a probability of its own, and the squared error for a regression, whos
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,14 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.batches import bucket_examples, record_batch
+from attattr_core.batches import record_batch
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
 from attattr_core.heads.golds import Golds, find_golds
 from attattr_core.heads.importance_state import State
 from attattr_core.heads.measures import combine, measure_batch
+from attattr_core.heads.predictions import list_buckets
 from attattr_core.heads.results import METHODS, HeadImportance
 from attattr_core.outputs import check_function
 from attattr_core.products import find_product, fixing_product
@@ -40,6 +41,7 @@ from attattr_core.replay import instrumented
 from attattr_core.settings import Settings
 
 DEFAULT_EXAMPLES = 200
+_CPU_TOKENS = 256  # of a batch: with a few nodes each they fill a processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class ImportanceSoFar:
     """What there is of an importance while it is measured.
 
     Attributes:
-        importance: Of the examples done; its ``n_examples`` counts them.
+        importance: Of the examples done; its ``n_examples`` counts them. Zeros while none is.
         n_done: Examples done.
         n_total: Examples in all.
         share: Share of the work that is done, from 0 to 1, for a long example is more work than a short one.
@@ -117,8 +119,8 @@ def measure_importance(
             from there, and gives the same result, bit for bit, as without a stop (on the same processor).
 
     Returns:
-        A generator of what there is so far, after each batch of examples. Closing it stops the work and leaves the
-        model as it was.
+        A generator of what there is so far: new values after each batch of examples, and the same ones with a larger
+        share in between. Closing it stops the work and leaves the model as it was.
 
     Raises:
         UserError: For an unknown method, data without examples or with other classes than the model's, a text that
@@ -133,21 +135,14 @@ def measure_importance(
         raise UserError("There are no examples in the data: give some.")
     if method == "random":
         return _draw(checkpoint, examples, described)
-    chosen = choose_examples(examples, described.n_examples, seed)
-    golds = find_golds(checkpoint, examples, chosen)
+    chosen = pick_examples(examples, described.n_examples, seed=seed)
+    golds = find_golds(checkpoint, chosen, range(len(chosen)))
     if described.settings is not None:
         _check_settings(described.settings, golds)
-    texts = [(examples.examples[index].text, examples.examples[index].text_pair) for index in chosen]
+    texts = [(example.text, example.text_pair) for example in chosen.examples]
     key = _build_key(checkpoint, described, texts, golds) if state else {}
-    kept = State(Path(state) if state else None, key, len(chosen), onednn=find_product())
+    kept = State(Path(state) if state else None, key, len(texts), onednn=find_product())
     return _measure(checkpoint, texts, golds, described, kept)
-
-
-def choose_examples(examples: ExampleSet, n_examples: int, seed: int | None) -> list[int]:
-    """Chooses examples: the first ones, or random ones where a seed is given; returns their indices."""
-    if seed is None:
-        return list(range(len(examples)))[:n_examples]
-    return np.random.default_rng(seed).permutation(len(examples))[:n_examples].tolist()
 
 
 def _check_settings(settings: Settings, golds: Golds) -> None:
@@ -160,11 +155,10 @@ def _check_settings(settings: Settings, golds: Golds) -> None:
 
 
 def _draw(checkpoint: Checkpoint, examples: ExampleSet, described: HeadImportance) -> Iterator[ImportanceSoFar]:
+    first = examples.examples[0]
     with instrumented(checkpoint.model):
-        first = examples.examples[0]
-        clean = record_batch(checkpoint, [encode(checkpoint, first.text, first.text_pair)])
-    shape = len(clean.layers), clean.layers[0].attention.shape[1]
-    values = np.random.default_rng(described.seed).random(shape)
+        layers = record_batch(checkpoint, [encode(checkpoint, first.text, first.text_pair)]).layers
+    values = np.random.default_rng(described.seed).random((len(layers), layers[0].attention.shape[1]))
     yield ImportanceSoFar(replace(described, values=values), n_done=1, n_total=1, share=1.0)
 
 
@@ -172,36 +166,60 @@ def _measure(
     checkpoint: Checkpoint, texts: list[tuple[str, str | None]], golds: Golds, described: HeadImportance, state: State
 ) -> Iterator[ImportanceSoFar]:
     encoded = [encode(checkpoint, *pair) for pair in texts]
-    lengths = [len(example.tokens) for example in encoded]
+    lengths = np.array([len(example.tokens) for example in encoded])
+    so_far = _summarise(checkpoint, described, state, lengths)
     if state.contributions:
-        yield _summarise(described, state, lengths)
-    for bucket in _list_buckets(checkpoint, encoded):
-        if all(index in state.contributions for index in bucket):
+        yield so_far
+    for batch in list_batches(checkpoint, encoded):
+        if all(index in state.contributions for index in batch):
             continue
-        with instrumented(checkpoint.model), fixing_product(state.onednn):
-            contributions = measure_batch(
-                checkpoint,
-                [encoded[index] for index in bucket],
-                golds.pick(bucket),
-                described.method,
-                described.settings or Settings(),
-            )
-        state.add(bucket, contributions)
-        yield _summarise(described, state, lengths)
+        part = [encoded[index] for index in batch]
+        steps = measure_batch(checkpoint, part, golds.pick(batch), described.method, described.settings or Settings())
+        with instrumented(checkpoint.model):
+            for share, contributions in _fix_product(steps, state.onednn):
+                if contributions is not None:
+                    state.add(batch, contributions)
+                    so_far = _summarise(checkpoint, described, state, lengths)
+                    yield so_far
+                else:
+                    yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
 
 
-def _list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[int]]:
-    """Buckets of short and of long examples in turns, so that what there is so far stands for the whole."""
-    buckets = list(bucket_examples(checkpoint, encoded))
-    return [buckets[index] for index in np.random.default_rng(0).permutation(len(buckets))]
+def _fix_product(steps: Iterator[Any], onednn: bool) -> Iterator[Any]:
+    """Fixes the matrix product while a step runs, not while a caller has the result of one."""
+    while True:
+        with fixing_product(onednn):
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
-def _summarise(described: HeadImportance, state: State, lengths: list[int]) -> ImportanceSoFar:
-    n_tokens = sum(lengths[index] for index in state.contributions)
-    values = combine(state.stack(), described.method, n_tokens)
-    n_done = len(state.contributions)
-    importance = replace(described, values=values, n_examples=n_done)
-    return ImportanceSoFar(importance, n_done, len(lengths), n_tokens / sum(lengths))
+def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> list[list[int]]:
+    """Lists which examples run together, short and long ones in turn, so that what there is so far stands for all.
+
+    On a processor batches are no larger than fills it: work that is stopped loses less, and less of it is padding.
+    """
+    batches = list_buckets(checkpoint, list(encoded))
+    if checkpoint.device.type != "cpu":
+        return batches
+    split = []
+    for batch in batches:
+        longest = max(len(encoded[index].tokens) for index in batch)
+        size = -(-_CPU_TOKENS // longest)
+        n_parts = -(-len(batch) // size)
+        split += [part.tolist() for part in np.array_split(batch, n_parts)]
+    return split
+
+
+def _summarise(checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray) -> ImportanceSoFar:
+    config, done = checkpoint.model.config, sorted(state.contributions)
+    n_tokens = int(lengths[done].sum())
+    values = np.zeros((config.num_hidden_layers, config.num_attention_heads))
+    if done:
+        values = combine(state.stack(), described.method, n_tokens)
+    importance = replace(described, values=values, n_examples=len(done))
+    return ImportanceSoFar(importance, len(done), len(lengths), n_tokens / int(lengths.sum()))
 
 
 def _build_key(

@@ -116,6 +116,4 @@ class State:
 
     @staticmethod
     def _complain(path: Path) -> UserError:
-        return UserError(
-            f"{path.name!r} does not keep work of this program, or it is damaged: delete it to start anew."
-        )
+        return UserError(f"{path.name!r} keeps no work of this program, or it is damaged: delete it to start anew.")

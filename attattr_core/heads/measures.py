@@ -15,7 +15,7 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import Encoded, collate
 from attattr_core.heads.golds import Golds
 from attattr_core.integration import LayerIntegral, count_rows, integrate_layer
-from attattr_core.replay import compute_context, replay, trace
+from attattr_core.replay import Record, compute_context, replay, trace
 from attattr_core.settings import Settings
 
 #: How much of one example the mean loss of probability may weigh, to tell heads of equal accuracy apart.
@@ -25,8 +25,8 @@ _TINY = 1e-20
 
 def measure_batch(
     checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds, method: str, settings: Settings
-) -> np.ndarray:
-    """Computes what each example of a batch contributes to the importance of each head.
+) -> Iterator[tuple[float, np.ndarray | None]]:
+    """Computes what each example of a batch contributes to the importance of each head, step by step.
 
     Args:
         checkpoint: The classifier, instrumented (see `attattr_core.replay.instrumented`).
@@ -35,23 +35,19 @@ def measure_batch(
         method: One of ``"attattr"``, ``"taylor"``, ``"taylor-authors"``, ``"ablation"`` and ``"attention"``.
         settings: The convention of the attributions; other methods have none.
 
-    Returns:
-        (B, K, L, H), float64, with K = 2 for ablation and 1 elsewhere.
+    Yields:
+        The share of the batch's work that is done, and nothing; with the last one, 1, the contributions: (B, K, L, H),
+        float64, with K = 2 for ablation and 1 elsewhere.
 
     Raises:
         UserError: When the model's logits are not numbers.
     """
     if method == "attattr":
-        parts = [
-            find_maxima(integral.attribution * golds.signs[:, None, None, None], encoded)
-            for _, integral in integrate_gold(checkpoint, encoded, golds, settings)
-        ]
-        return np.stack(parts[::-1], axis=1)[:, None]
-    if method == "attention":
-        clean = record_batch(checkpoint, encoded)
-        return np.stack([find_maxima(layer.attention, encoded) for layer in clean.layers], axis=1)[:, None]
+        return _attribute(checkpoint, encoded, golds, settings)
     if method == "ablation":
         return _ablate(checkpoint, encoded, golds)
+    if method == "attention":
+        return _look(checkpoint, encoded)
     return _differentiate(checkpoint, encoded, golds, of_logits=method == "taylor-authors")
 
 
@@ -96,6 +92,28 @@ def integrate_gold(
         yield layer, integrate_layer(checkpoint.model, clean, layer, baselines[layer], golds.targets, settings)
 
 
+def _attribute(
+    checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds, settings: Settings
+) -> Iterator[tuple[float, np.ndarray | None]]:
+    maxima: list[np.ndarray] = []
+    for layer, integral in integrate_gold(checkpoint, encoded, golds, settings):
+        maxima.append(find_maxima(integral.attribution * golds.signs[:, None, None, None], encoded))
+        if layer:
+            n_layers = layer + len(maxima)
+            yield _share_layers(len(maxima), n_layers), None
+    yield 1.0, np.stack(maxima[::-1], axis=1)[:, None]
+
+
+def _look(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> Iterator[tuple[float, np.ndarray | None]]:
+    layers = record_batch(checkpoint, encoded).layers
+    yield 1.0, np.stack([find_maxima(layer.attention, encoded) for layer in layers], axis=1)[:, None]
+
+
+def _share_layers(n_done: int, n_layers: int) -> float:
+    """The share of the work when the upper layers are done: the n-th from the top runs n layers."""
+    return n_done * (n_done + 1) / (n_layers * (n_layers + 1))
+
+
 def find_maxima(maps: Tensor, encoded: Sequence[Encoded]) -> np.ndarray:
     """Finds the largest entry of each head among an example's own tokens: (B, H, T, T) gives (B, H), float64."""
     own = _find_own(encoded, maps.device)
@@ -110,7 +128,9 @@ def _find_own(encoded: Sequence[Encoded], device: torch.device) -> Tensor:
     return torch.arange(int(lengths.max()), device=device) < lengths[:, None]
 
 
-def _differentiate(checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds, *, of_logits: bool) -> np.ndarray:
+def _differentiate(
+    checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds, *, of_logits: bool
+) -> Iterator[tuple[float, np.ndarray | None]]:
     """Σ_i |⟨∂loss/∂C_h[i], C_h[i]⟩| of each example, (B, 1, L, H); the authors' script has Σ logits for the loss."""
     model = checkpoint.model
     inputs, own = collate(checkpoint, encoded), _find_own(encoded, checkpoint.device)
@@ -126,28 +146,39 @@ def _differentiate(checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Go
         )  # (rows, L, T, H)
         own_rows = own[rows].cpu()[:, None, :, None]
         parts.append((products.cpu().double().abs() * own_rows).sum(dim=2))
-    return torch.cat(parts).numpy()[:, None]
+        n_done = int(rows[-1]) + 1
+        if n_done < len(own):
+            yield n_done / len(own), None
+    yield 1.0, torch.cat(parts).numpy()[:, None]
 
 
-def _ablate(checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds) -> np.ndarray:
+def _ablate(
+    checkpoint: Checkpoint, encoded: Sequence[Encoded], golds: Golds
+) -> Iterator[tuple[float, np.ndarray | None]]:
     """What is lost without each head alone, (B, 2, L, H): right answers, and the probability of the gold label."""
     clean = record_batch(checkpoint, encoded)
-    before = _judge(clean.logits, golds)
-    lost = []
-    for index, layer in enumerate(clean.layers):
-        context = compute_context(layer.attention, layer.value)  # (B, T, H, d)
-        n_heads = context.shape[2]
-        n_rows = count_rows(checkpoint.model, context.shape[1], len(clean.layers) - index)
-        parts = []
-        for rows in torch.arange(len(encoded) * n_heads, device=context.device).split(n_rows):
-            examples, heads = rows // n_heads, rows % n_heads
-            others = torch.arange(n_heads, device=context.device) != heads[:, None]  # (rows, H)
-            with torch.no_grad():
-                changed = context[examples] * others[:, None, :, None]
-                logits = replay(checkpoint.model, clean, index, changed, examples)
-            parts.append(before[:, examples.cpu()] - _judge(logits, golds.pick(examples)))
-        lost.append(torch.cat(parts, dim=1).unflatten(1, (-1, n_heads)))  # (2, B, H)
-    return torch.stack(lost, dim=2).transpose(0, 1).numpy()  # (2, B, L, H) to (B, 2, L, H)
+    before, n_layers = _judge(clean.logits, golds), len(clean.layers)
+    lost: list[Tensor] = []
+    for layer in reversed(range(n_layers)):
+        lost.append(before[:, :, None] - _judge_without_heads(checkpoint, clean, layer, golds))
+        if layer:
+            yield _share_layers(len(lost), n_layers), None
+    yield 1.0, torch.stack(lost[::-1], dim=2).transpose(0, 1).numpy()  # (2, B, L, H) to (B, 2, L, H)
+
+
+def _judge_without_heads(checkpoint: Checkpoint, clean: Record, layer: int, golds: Golds) -> Tensor:
+    """Judges each example without each head of one layer, (2, B, H)."""
+    context = compute_context(clean.layers[layer].attention, clean.layers[layer].value)  # (B, T, H, d)
+    n_examples, n_tokens, n_heads, _ = context.shape
+    n_rows = count_rows(checkpoint.model, n_tokens, len(clean.layers) - layer)
+    parts = []
+    for rows in torch.arange(n_examples * n_heads, device=context.device).split(n_rows):
+        examples, heads = rows // n_heads, rows % n_heads
+        others = torch.arange(n_heads, device=context.device) != heads[:, None]  # (rows, H)
+        with torch.no_grad():
+            logits = replay(checkpoint.model, clean, layer, context[examples] * others[:, None, :, None], examples)
+        parts.append(_judge(logits, golds.pick(examples)))
+    return torch.cat(parts, dim=1).unflatten(1, (-1, n_heads))
 
 
 def _judge(logits: Tensor, golds: Golds) -> Tensor:

@@ -48,10 +48,10 @@ def predict_pruned(
                 done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
             check_logits(checkpoint, done.logits)
             outputs = done.outputs
-            yield _find_values(done.logits, kind).cpu().numpy()
+            yield find_values(done.logits, kind).cpu().numpy()
 
 
-def _find_values(logits: Tensor, kind: str) -> Tensor:
+def find_values(logits: Tensor, kind: str) -> Tensor:
     """The predicted class of each example, or its value."""
     if kind == "regression":
         return logits[:, 0].float()

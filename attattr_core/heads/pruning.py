@@ -6,18 +6,19 @@ in which it differs from the mask before.
 """
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import ExampleSet
-from attattr_core.encoding import Encoded, encode
+from attattr_core.datasets import ExampleSet, digest_example, pick_examples
+from attattr_core.encoding import encode
 from attattr_core.errors import UserError
-from attattr_core.heads.plan import MAX_SEEDS, RATES, Plan, count_pruned, make_plan
+from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
@@ -72,9 +73,9 @@ def measure_curves(
         layerwise: Whether to measure the effectiveness check too: 0 to H heads from every layer at once.
         state: A file that keeps what is measured; with it a run that was cut off goes on where it stopped.
 
-    Yields:
-        The study so far, after every pass of a batch; the last has everything. Closing the generator stops the work
-        and leaves the model clean. The size of the batches and a break change no prediction beyond rounding.
+    Returns:
+        A generator of the study so far, after every pass of a batch; the last has everything. Closing it stops the
+        work and leaves the model as it was. A break changes nothing, the size of the batches nothing beyond rounding.
 
     Raises:
         UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, or
@@ -99,20 +100,20 @@ def measure_curves(
         "n_seeds": n_seeds,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("torch", "transformers")},
     }
-    encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
-    yield from _measure(checkpoint, encoded, gold, plan, facts, state)
+    return _measure(checkpoint, examples, gold, plan, facts, state)
 
 
 def _measure(
     checkpoint: Checkpoint,
-    encoded: list[Encoded],
+    examples: ExampleSet,
     gold: np.ndarray,
     plan: Plan,
     facts: dict,
     state: str | Path | None,
 ) -> Iterator[StudySoFar]:
-    n_masks, n_examples = len(plan.masks), len(encoded)
-    kept = Predictions(np.full((n_masks, n_examples), np.nan, np.float32), find_product())
+    encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
+    n_masks = len(plan.masks)
+    kept = Predictions(np.full((n_masks, len(encoded)), np.nan, np.float32), find_product())
     fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
     if state is not None:
         kept = load_predictions(state, fingerprint, kept)
@@ -128,16 +129,48 @@ def _measure(
         if is_done[bucket].all():
             continue
         n_before = int(is_done.sum()) * n_masks
-        steps = predict_pruned(checkpoint, [encoded[index] for index in bucket], plan.masks, onednn=kept.onednn)
-        for index, values in enumerate(steps):
-            predicted[index, bucket] = values
-            yield StudySoFar(study, n_before + index * len(bucket), predicted.size)
+        picked = [encoded[index] for index in bucket]
+        with closing(predict_pruned(checkpoint, picked, plan.masks, onednn=kept.onednn)) as steps:
+            for index, values in enumerate(steps):
+                predicted[index, bucket] = values
+                yield StudySoFar(study, n_before + index * len(bucket), predicted.size)
         is_done[bucket] = True
         if state is not None:
             save_predictions(state, fingerprint, kept)
         if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
             study = summarise_done()
     yield StudySoFar(study, predicted.size, predicted.size)
+
+
+def leave_out_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> ExampleSet:
+    """Leaves the examples out that importances were measured on, and others of the same texts.
+
+    Args:
+        examples: The data set.
+        importances: Those of other data leave nothing out.
+
+    Returns:
+        The rest; its name says so.
+
+    Raises:
+        UserError: When an importance does not say what it was measured on, or nothing is left.
+    """
+    seen: set[str] = set()
+    for importance in importances:
+        if not importance.data_sha256 and importance.method != RANDOM:
+            raise UserError(
+                f"The importance by {importance.method[:80]!r} does not say on what examples it was measured, so they "
+                "cannot be left out."
+            )
+        if importance.data_sha256 == examples.sha256:
+            chosen = pick_examples(examples, importance.n_examples, seed=importance.seed)
+            seen.update(map(digest_example, chosen.examples))
+    kept = [index for index, example in enumerate(examples.examples) if digest_example(example) not in seen]
+    if not kept:
+        raise UserError(f"The importances were measured on all examples of {examples.file_name!r}: give other data.")
+    kinds = tuple(examples.kinds[index] for index in kept) if examples.kinds else ()
+    picked = tuple(examples.examples[index] for index in kept)
+    return replace(examples, examples=picked, kinds=kinds, file_name=f"{examples.file_name} (unseen)")
 
 
 def _check_importances(importances: Mapping[str, HeadImportance], shape: tuple[int, int]) -> None:

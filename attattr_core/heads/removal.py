@@ -78,11 +78,12 @@ def check_heads(model: PreTrainedModel, heads: Iterable[Sequence[int]]) -> tuple
     try:
         chosen = sorted({(index(layer), index(head)) for layer, head in heads})
     except (TypeError, ValueError):
-        raise UserError("Heads are given as pairs of a layer and a head, such as (0, 3).") from None
+        raise UserError("Heads are given as pairs of two indices, layer and head, such as (0, 3).") from None
     for layer, head in chosen:
         if not (0 <= layer < n_layers and 0 <= head < n_heads):
             raise UserError(
-                f"There is no head {layer}:{head}: layers go from 0 to {n_layers - 1}, heads from 0 to {n_heads - 1}."
+                f"There is no head {head + 1} in layer {layer + 1}: the model has layers 1 to {n_layers}, each with "
+                f"heads 1 to {n_heads}."
             )
     if not chosen:
         raise UserError("No heads to remove were given: choose at least one.")
@@ -192,9 +193,10 @@ def _check_sharing(model: PreTrainedModel, heads: set[Head]) -> None:
     for layer, head in sorted(heads):
         sharing = [other for other, module in enumerate(modules) if module is modules[layer]]
         if not all((other, head) in heads for other in sharing):
+            shared = ", ".join(str(other + 1) for other in sharing)
             raise UserError(
-                f"Head {layer}:{head} cannot go alone: layers {', '.join(map(str, sharing))} of this "
-                f"{model.config.model_type!r} model are one set of weights, so remove head {head} in all of them."
+                f"Head {head + 1} of layer {layer + 1} cannot go alone: layers {shared} of this "
+                f"{model.config.model_type!r} model are one set of weights, so remove head {head + 1} in all of them."
             )
 
 

@@ -67,9 +67,9 @@ class PruningCurve:
         low: Lower end of the 95 % interval, (P,).
         high: Upper end, (P,).
         area: Area under the curve over the share of pruned heads, from 0 to 1: the mean metric (trapezoids).
-        area_low: Lower end of its 95 % interval.
+        area_low: Lower end of its 95 % interval: bootstrap over examples; of random orders, over seeds.
         area_high: Upper end.
-        interval: What the intervals are over: ``"wilson"``, ``"bootstrap"`` (over examples) or ``"seeds"``.
+        interval: What those of the points are: ``"wilson"``, ``"bootstrap"`` (over examples) or ``"seeds"``.
     """
 
     method: str

@@ -116,9 +116,7 @@ def shrink(
         _write(smaller, place)
         if examples:
             after = _load_after(smaller, checkpoint, place)
-            steps = measure_smaller(
-                checkpoint, after, examples.examples, smaller.heads, n_rounds=n_rounds, n_timed=n_timed
-            )
+            steps = measure_smaller(checkpoint, after, examples, smaller.heads, n_rounds=n_rounds, n_timed=n_timed)
             for step in steps:
                 comparison = step.comparison
                 yield ShrinkSoFar("measuring", 1 + step.n_done, n_total, smaller, comparison)
@@ -192,6 +190,9 @@ def build_record(
     if importance is not None:
         why = {name: getattr(importance, name) for name in names}
         why["settings"] = asdict(importance.settings) if importance.settings else None
+        n_heads = importance.values.shape[1]
+        lowest = importance.list_order()[: len(smaller.heads)].tolist()
+        why["are_least"] = {layer * n_heads + head for layer, head in smaller.heads} == set(lowest)
     measured = None
     if comparison is not None:
         measured = {"data": examples.file_name, "data_sha256": examples.sha256, **asdict(comparison)}

@@ -112,15 +112,19 @@ def _render_reason(importance: Mapping[str, Any] | None) -> str:
     data = f" on {importance['n_examples']:,} examples of {_code(importance['data'])}" if importance["data"] else ""
     digest = f" (sha256 {_code(importance['data_sha256'])})" if importance["data_sha256"] else ""
     settings = f", settings `{json.dumps(importance['settings'])}`" if importance["settings"] else ""
-    return f"The least important ones by {how}{data}{digest}{settings}.\n\n"
+    which = (
+        "The least important ones" if importance["are_least"] else "Chosen in another order than the least important"
+    )
+    return f"{which} by {how}{data}{digest}{settings}.\n\n"
 
 
 def _render_heads(heads: list[list[int]]) -> str:
     layers: dict[int, list[int]] = {}
     for layer, head in heads:
         layers.setdefault(layer, []).append(head)
-    rows = [f"| {layer} | {', '.join(map(str, numbers))} |" for layer, numbers in layers.items()]
-    return "\n".join(["| Layer | Heads |", "|---|---|", *rows]) + "\n\nLayers and heads count from 0."
+    rows = [f"| {layer + 1} | {', '.join(str(head + 1) for head in numbers)} |" for layer, numbers in layers.items()]
+    table = "\n".join(["| Layer | Heads |", "|---|---|", *rows])
+    return f"{table}\n\nLayers and heads count from 1 here, and from 0 in `removal.json` and `config.json`."
 
 
 def _render_measured(measured: Mapping[str, Any] | None) -> str:
@@ -131,23 +135,27 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
     table.append(["Parameters", *(f"{model['n_parameters']:,}" for model in models.values())])
     table.append(["of them in attention", *(f"{model['n_attention']:,}" for model in models.values())])
     table.append(["Weights in a file, MB", *(f"{model['n_bytes'] / 1e6:.1f}" for model in models.values())])
-    if next(iter(models.values()))["n_correct"] is not None:
-        table.append(["Accuracy", *(_render_accuracy(model["n_correct"], n) for model in models.values())])
+    table.append(
+        [measured["metric_name"].capitalize(), *(_render_metric(model, measured) for model in models.values())]
+    )
     table.append(["Time for a sentence", *(_render_time(model) for model in models.values())])
     rows = "\n".join(f"| {' | '.join(row)} |" for row in table)
     return (
         f"## Measured\n\nOn {n:,} examples of {_code(measured['data'])} (sha256 {_code(measured['data_sha256'])}).\n\n"
         f"{rows}\n\n"
         f"Time: {measured['n_timed']} sentences one at a time on {_plain(measured['device'])}, "
-        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; the ratios to the first model's "
-        "are the median over rounds, and the lowest and the highest. The largest difference between its logits and those of the masked model is "
-        f"{measured['largest_difference']:.1e}."
+        f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; the ratio is the "
+        "median over sentences, of the median round (and the lowest and the highest). The largest difference of logits "
+        f"from the masked model's is {measured['largest_difference']:.1e}."
     )
 
 
-def _render_accuracy(n_correct: int, n: int) -> str:
-    low, high = compute_wilson_interval(n_correct, n)
-    return f"{n_correct / n:.1%} ({low:.1%} to {high:.1%})"
+def _render_metric(model: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
+    value, n = model["metric"], measured["n_examples"]
+    if measured["metric_name"] != "accuracy":
+        return f"{value:.3f}"
+    low, high = compute_wilson_interval(round(value * n), n)
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _render_time(model: Mapping[str, Any]) -> str:

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from attattr_core.batches import bucket_examples
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.datasets import Example
+from attattr_core.datasets import ExampleSet
 from attattr_core.devices import describe_device
 from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.errors import UserError
 from attattr_core.families import find_family
+from attattr_core.heads.metrics import compute_metric
+from attattr_core.heads.predictions import choose_metric, find_values, read_gold
 from attattr_core.heads.removal import Head, count_heads
 from attattr_core.heads.weights import WEIGHTS
 from attattr_core.outputs import find_output_kind
@@ -31,9 +33,10 @@ class ModelFigures:
         n_parameters: All parameters.
         n_attention: Those of the queries, keys, values and outputs of its heads.
         n_bytes: What its weights take in a file, each in the smallest type that holds it exactly.
-        n_correct: Examples classified right; None where the head gives values, not classes.
-        seconds: For one sentence, the median over rounds.
-        time_ratio: Of the same to the first model's, the median of the ratios within rounds.
+        metric: On the examples, by the comparison's ``metric_name``.
+        seconds: For one sentence, the median over sentences and rounds.
+        time_ratio: To the first model's time for the same sentence, run just before or after: the median over rounds of
+            the median over sentences, so that what else the machine does now and then counts little.
         time_low: The lowest ratio of a round.
         time_high: The highest.
     """
@@ -41,7 +44,7 @@ class ModelFigures:
     n_parameters: int
     n_attention: int
     n_bytes: int
-    n_correct: int | None
+    metric: float
     seconds: float
     time_ratio: float
     time_low: float
@@ -54,7 +57,8 @@ class SizeComparison:
 
     Attributes:
         models: By name; the first one is what ratios relate to.
-        n_examples: Examples that the accuracy is over.
+        metric_name: ``"accuracy"``, or what else the task wants, as in pruning curves.
+        n_examples: Examples that the metric is over.
         n_timed: Sentences that are timed, one at a time.
         n_rounds: How often each; in a round the models take turns sentence by sentence.
         largest_difference: Between the logits of the last models and of the first with its heads masked, over all
@@ -63,6 +67,7 @@ class SizeComparison:
     """
 
     models: dict[str, ModelFigures]
+    metric_name: str
     n_examples: int
     n_timed: int
     n_rounds: int
@@ -82,7 +87,7 @@ class ComparisonSoFar:
 def measure_smaller(
     before: Checkpoint,
     after: Mapping[str, Checkpoint],
-    examples: Sequence[Example],
+    examples: ExampleSet,
     heads: Sequence[Head],
     *,
     n_rounds: int = DEFAULT_ROUNDS,
@@ -93,7 +98,7 @@ def measure_smaller(
     Args:
         before: The whole classifier.
         after: The models without the heads, by name.
-        examples: Labelled texts, all of them classified by each model.
+        examples: Labelled texts, all of them classified by each model; the classes are those of ``before``.
         heads: The heads that are removed, (layer, head), which are masked in ``before`` to compare logits.
         n_rounds: Rounds of timing.
         n_timed: Sentences timed in each, taken evenly from short to long ones.
@@ -102,12 +107,11 @@ def measure_smaller(
         Progress; the last one holds the comparison.
 
     Raises:
-        UserError: When there are no examples.
+        UserError: When there are no examples, or they are not of the model's classes.
     """
-    if not examples:
-        raise UserError("There are no examples to measure on: give a file with some.")
+    gold, metric = read_gold(before, examples), choose_metric(before, None)
     models = {"before": before, **after}
-    encoded = [encode(before, example.text, example.text_pair) for example in examples]
+    encoded = [encode(before, example.text, example.text_pair) for example in examples.examples]
     n_total = count_steps(len(models), n_rounds)
     logits = {}
     for name, checkpoint in models.items():
@@ -115,27 +119,35 @@ def measure_smaller(
         yield ComparisonSoFar(len(logits), n_total)
     masked = _run_all(before, encoded, masked=heads)
     difference = max(float((logits[name] - masked).abs().max()) for name in after)
-    timed = sorted(range(len(encoded)), key=lambda index: len(encoded[index].tokens))
-    timed = [encoded[timed[(2 * k + 1) * len(timed) // (2 * n_timed)]] for k in range(min(n_timed, len(timed)))]
+    timed = _spread_lengths(encoded, n_timed)
     _time_round(models, timed[:4])  # the first passes of a process are slow
-    rounds: list[dict[str, float]] = []
+    rounds: list[dict[str, np.ndarray]] = []
     for turn in range(n_rounds):
         yield ComparisonSoFar(len(models) + 1 + turn, n_total)
         rounds.append(_time_round(models, timed))
-    gold = torch.tensor([example.label for example in examples])
+    kind = find_output_kind(before.model.config)
+    predicted = np.stack([find_values(part, kind).numpy() for part in logits.values()])
+    metrics = dict(zip(models, compute_metric(metric, predicted, gold).tolist(), strict=True))
     figures = {
-        name: _gather(checkpoint, _count_correct(checkpoint, logits[name], gold), name, rounds, len(timed))
+        name: _gather(checkpoint, metrics[name], [(seconds[name], seconds["before"]) for seconds in rounds])
         for name, checkpoint in models.items()
     }
     device = describe_device(before.device, before.model.dtype)
     yield ComparisonSoFar(
-        n_total, n_total, SizeComparison(figures, len(examples), len(timed), n_rounds, difference, device)
+        n_total, n_total, SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device)
     )
 
 
 def count_steps(n_models: int, n_rounds: int) -> int:
     """Counts the steps of `measure_smaller`: a pass for each model, one with masks, and the rounds."""
     return n_models + 1 + n_rounds
+
+
+def _spread_lengths(encoded: Sequence[Encoded], n: int) -> list[Encoded]:
+    """Takes n examples, or all there are, evenly from short to long ones."""
+    ordered = sorted(encoded, key=lambda example: len(example.tokens))
+    n = min(n, len(ordered))
+    return [ordered[(2 * k + 1) * len(ordered) // (2 * n)] for k in range(n)]
 
 
 def _run(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> Tensor:
@@ -163,9 +175,9 @@ def _run_without(checkpoint: Checkpoint, inputs: dict[str, Tensor], heads: Seque
 
 
 @torch.no_grad()
-def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) -> dict[str, float]:
-    """Seconds that each model takes for all these sentences, one at a time; who goes first changes."""
-    seconds = dict.fromkeys(models, 0.0)
+def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) -> dict[str, np.ndarray]:
+    """Seconds that each model takes for each of these sentences, one at a time; who goes first changes."""
+    seconds = {name: np.empty(len(encoded)) for name in models}
     names = list(models)
     for turn, example in enumerate(encoded):
         shift = turn % len(names)
@@ -175,7 +187,7 @@ def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) ->
             start = time.perf_counter()
             _run(models[name], inputs)
             _wait(models[name])
-            seconds[name] += time.perf_counter() - start
+            seconds[name][turn] = time.perf_counter() - start
     return seconds
 
 
@@ -184,24 +196,15 @@ def _wait(checkpoint: Checkpoint) -> None:
         torch.cuda.synchronize(checkpoint.device)
 
 
-def _count_correct(checkpoint: Checkpoint, logits: Tensor, gold: Tensor) -> int | None:
-    kind = find_output_kind(checkpoint.model.config)
-    if kind == "regression":
-        return None
-    predicted = (logits[:, 0] > 0).long() if kind == "sigmoid" else logits.argmax(-1)
-    return int((predicted == gold).sum())
-
-
-def _gather(
-    checkpoint: Checkpoint, n_correct: int | None, name: str, rounds: list[dict[str, float]], n_timed: int
-) -> ModelFigures:
-    ratios = [seconds[name] / seconds["before"] for seconds in rounds]
+def _gather(checkpoint: Checkpoint, metric: float, rounds: list[tuple[np.ndarray, np.ndarray]]) -> ModelFigures:
+    """Sums up one model from the seconds of its sentences in each round, and those of the first model's."""
+    ratios = [float(np.median(own / first)) for own, first in rounds]
     return ModelFigures(
         n_parameters=sum(parameter.numel() for parameter in checkpoint.model.parameters()),
         n_attention=count_attention(checkpoint.model),
         n_bytes=count_bytes(checkpoint.model),
-        n_correct=n_correct,
-        seconds=median(seconds[name] for seconds in rounds) / n_timed,
+        metric=metric,
+        seconds=float(np.median([own for own, _ in rounds])),
         time_ratio=median(ratios),
         time_low=min(ratios),
         time_high=max(ratios),

@@ -17,7 +17,7 @@ from attattr_core.settings import Settings
 from attattr_core.triggers.attack import check_classes
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.label_order import rename_classes
-from attattr_core.triggers.mining_job import Chosen, MiningSoFar, build_key, choose_examples, group_examples
+from attattr_core.triggers.mining_job import Chosen, MiningSoFar, build_key, encode_examples, group_examples
 from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.pooled import read_record
 from attattr_core.triggers.pooled_mining import mine_pooled
@@ -65,11 +65,13 @@ def mine_triggers(
         raise UserError(f"There is no way of mining called {str(mode)[:40]!r}: choose one of {', '.join(MODES)}.")
     if n_examples < 1:
         raise UserError(f"The number of examples to mine is {n_examples}: choose 1 or more.")
+    if seed is not None and seed < 0:
+        raise UserError(f"The seed is {seed}: choose 0 or more, or none for the first examples.")
     settings = settings or (PAPER_SETTINGS if mode == "paper" else Settings())
     check_classes(checkpoint)
     examples = rename_classes(examples, checkpoint.labels)
     check_function(settings.function, find_output_kind(checkpoint.model.config))
-    chosen = choose_examples(checkpoint, examples, n_examples, min_tokens, seed)
+    chosen = encode_examples(checkpoint, examples, n_examples, min_tokens, seed)
     job = TriggerSet(
         triggers=(),
         mode=mode,

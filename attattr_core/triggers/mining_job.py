@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from attattr_core.batches import bucket_examples
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
+from attattr_core.triggers.overlap import choose_examples
 from attattr_core.triggers.results import TriggerSet
 
 _GROUP = 4  # examples worked on at a time on a processor, so that progress shows and little is lost
@@ -41,12 +40,16 @@ class Chosen:
     encoded: Encoded
 
 
-def choose_examples(
+def encode_examples(
     checkpoint: Checkpoint, examples: ExampleSet, n_examples: int, min_tokens: int, seed: int | None
 ) -> list[Chosen]:
-    order = np.arange(len(examples)) if seed is None else np.random.default_rng(seed).permutation(len(examples))
+    """Chooses and encodes the examples to mine.
+
+    Raises:
+        UserError: When none has so many tokens.
+    """
     chosen = []
-    for index in sorted(order[:n_examples].tolist()):
+    for index in choose_examples(len(examples), n_examples, seed):
         example = examples.examples[index]
         encoded = encode(checkpoint, example.text, example.text_pair)
         if len(encoded.tokens) >= min_tokens:
@@ -60,7 +63,7 @@ def choose_examples(
 
 
 def group_examples(checkpoint: Checkpoint, chosen: list[Chosen]) -> Iterator[list[Chosen]]:
-    """Groups that are the same in every run of a job, so that an interrupted one gives the same numbers."""
+    """Yields groups of examples that are the same in every run of a job, so that an interrupted one gives the same numbers."""
     for bucket in bucket_examples(checkpoint, [one.encoded for one in chosen]):
         size = len(bucket) if checkpoint.device.type == "cuda" else _GROUP
         for start in range(0, len(bucket), size):

@@ -1,10 +1,18 @@
-"""No trigger is evaluated on what it was mined from; no torch."""
+"""Which examples are mined, and that no trigger is evaluated on them; no torch."""
 
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+
 from attattr_core.datasets import ExampleSet, digest_example
 from attattr_core.errors import UserError
+
+
+def choose_examples(n_all: int, n_examples: int, seed: int | None) -> list[int]:
+    """Chooses which of a data set's examples are mined: the first ones, or with a seed random ones, in their order."""
+    order = np.arange(n_all) if seed is None else np.random.default_rng(seed).permutation(n_all)
+    return sorted(order[:n_examples].tolist())
 
 
 def drop_mined(examples: ExampleSet, mined: Collection[str], *, drop: bool = False) -> ExampleSet:

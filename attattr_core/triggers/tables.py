@@ -19,21 +19,19 @@ def find_control(result: TriggerResult, kind: str) -> Control | None:
     return next((control for control in result.controls if control.kind == kind), None)
 
 
-def dump_csv(study: TriggerStudy) -> str:
-    """Writes a study as a table: one row for each trigger and gold class, and one a class without any trigger."""
+def dump_csv(*studies: TriggerStudy) -> str:
+    """Writes studies as one table: a row for each trigger and gold class of each checkpoint."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     shares = [name for kind in ("accuracy", "success") for name in (kind, f"{kind}_low", f"{kind}_high")]
     controls = [f"{kind}_{name}" for kind in ("random", "shuffled") for name in ("mean", "min", "max", "success")]
-    writer.writerow(
-        [
-            *("trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n", "accuracy_before"),
-            *(*shares, "mean_change", "n_flips", *controls),
-        ]
-    )
-    for number, result in enumerate(study.results, start=1):
-        for label, name in enumerate(study.labels):
-            writer.writerow([number, *_describe(result, study), name, *_measure(result, study, label)])
+    start = ("model", "data", "trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n")
+    writer.writerow([*start, "accuracy_before", *shares, "mean_change", "n_flips", *controls])
+    for study in studies:
+        for number, result in enumerate(study.results, start=1):
+            for label, name in enumerate(study.labels):
+                row = [number, *_describe(result, study), name, *_measure(result, study, label)]
+                writer.writerow([study.model, study.data, *row])
     return file.getvalue()
 
 

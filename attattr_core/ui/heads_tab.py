@@ -1,17 +1,130 @@
-"""The tab with head importance and pruning curves: what is on it, when it fills, and what its buttons do."""
+"""The tab of heads: what is on it, when it fills, and what its buttons do."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import gradio as gr
 
+from attattr_core.heads.pictures import METHOD_NAMES
+from attattr_core.heads.results import DIRECTIONS
+from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
 from attattr_core.ui.heads_components import heads_view
-from attattr_core.ui.heads_payload import Heads
+from attattr_core.ui.heads_exports import export_heads
+from attattr_core.ui.heads_files import go_back, open_heads
+from attattr_core.ui.heads_measure import OFFERED, STEPS, leave_checkpoint, measure_heads, stop_measuring
+from attattr_core.ui.heads_payload import Shelf, show_shipped
+from attattr_core.ui.heads_smaller import save_smaller_model
+from attattr_core.ui.models import Choice, Models
+
+# Measuring takes minutes: it has a queue of its own, so that nobody's Run waits for it.
+_WORK = {"concurrency_id": "heads", "concurrency_limit": 1}
+_QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
+_PRIVATE = {**_QUIET, "api_visibility": "private"}
+_SECONDS_KEPT = 3600
+_FIRST_METHODS = ["attattr", "taylor", "attention"]
+_WAYS = {"least-first": "least important first", "most-first": "most important first"}
 
 
 @dataclass(frozen=True)
 class HeadsTab:
+    """The tab's components, and the state that keeps what was measured."""
+
+    data: DataPicker
+    fields: list[Any]
+    measure: gr.Button
+    stop: gr.Button
+    opener: gr.UploadButton
+    smaller: gr.File
     view: gr.HTML
+    shelf: gr.State
 
 
-def build_heads_tab(value: str = "") -> HeadsTab:
-    return HeadsTab(heads_view(value))
+def build_heads_tab(first: Choice) -> HeadsTab:
+    """Builds the inside of the tab, with the study of the first checkpoint on it."""
+    shelf = Shelf(show_shipped(first.key, first.description.name))
+    with gr.Row(elem_classes="aa-folds"):
+        with (
+            gr.Column(scale=8, min_width=320),
+            gr.Accordion("Measure on my data", open=False, elem_id="heads-fold"),
+        ):
+            data = build_data_picker("heads", label="Labelled examples")
+            fields = _build_fields()
+            with gr.Row():
+                measure = gr.Button("Measure", variant="primary", size="md", elem_id="heads-run", min_width=120)
+                stop = gr.Button("Stop", size="md", elem_id="heads-stop", min_width=120)
+        with gr.Column(scale=2, min_width=200):
+            opener = gr.UploadButton("Open importance or study", file_types=[".json"], size="md", elem_id="heads-open")
+    smaller = gr.File(label="The smaller model", visible=False, interactive=False, elem_id="heads-file")
+    view = heads_view(shelf.build_message())
+    state = gr.State(shelf, time_to_live=_SECONDS_KEPT)
+    return HeadsTab(data, fields, measure, stop, opener, smaller, view, state)
+
+
+def _build_fields() -> list[Any]:
+    """What `attattr_core.ui.heads_measure.measure_heads` asks for, in its order."""
+    with gr.Row():
+        methods = gr.CheckboxGroup(
+            [(METHOD_NAMES[method], method) for method in OFFERED],
+            value=_FIRST_METHODS,
+            label="Rank heads by (attribution follows More)",
+            elem_id="heads-methods",
+        )
+        directions = gr.CheckboxGroup(
+            [(_WAYS[direction], direction) for direction in DIRECTIONS],
+            value=list(DIRECTIONS),
+            label="Prune",
+            elem_id="heads-directions",
+        )
+    with gr.Row():
+        n_ranking, n_pruning, n_seeds = (
+            gr.Number(value, label=label, precision=0, elem_id=f"heads-{name}", min_width=120)
+            for name, value, label in (
+                ("n-ranking", 100, "Examples that rank"),
+                ("n-pruning", 200, "Examples of the curves"),
+                ("seeds", 10, "Random orders"),
+            )
+        )
+        steps = gr.Radio(list(STEPS), value=next(iter(STEPS)), label="Points", elem_id="heads-steps", min_width=220)
+    return [methods, n_ranking, n_pruning, directions, n_seeds, steps]
+
+
+def fill_heads(choice: Choice | None, shelf: Shelf) -> tuple[Any, Any, Any]:
+    """Shows what is known of a checkpoint when it is chosen: values for the view, the shelf and the file."""
+    if choice is None or shelf.shown.key == choice.key:
+        return gr.skip(), gr.skip(), gr.skip()
+    shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))
+    return shelf.build_message(), shelf, gr.File(visible=False)
+
+
+def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
+    """Connects the tab's events with each other and with the header (`attattr_core.ui.wiring.Page`)."""
+    wire_data_picker(models, page, tab.data)
+    # In the browser alone, without a round trip.
+    tab.view.show_heatmaps(
+        None, None, tabs, js="() => ({ __type__: 'update', selected: 'heatmaps' })", api_visibility="private"
+    )
+    states = [tab.data.choice, page.choice, page.names, tab.shelf]
+    outputs = [tab.view, page.status, tab.shelf]
+    measuring = {"fn": partial(measure_heads, models), "inputs": [page.model, *tab.fields, *page.settings, *states]}
+    measuring |= {"outputs": outputs, **_WORK}
+
+    # EventData reaches only plain functions.
+    def save(model: str, data: Any, choice: Any, names: Any, shelf: Shelf, event: gr.EventData) -> Iterator[tuple]:
+        yield from save_smaller_model(models, model, data, choice, names, shelf, event._data)
+
+    jobs = [
+        tab.measure.click(**measuring, api_name="heads", **_QUIET),
+        tab.view.measure_heads(**measuring, **_PRIVATE),
+        tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE),
+    ]
+    tab.measure.click(None, None, None, js="() => window.__attattr?.heads?.wait?.()", api_visibility="private")
+    for trigger in (tab.stop.click, tab.view.stop_heads):
+        trigger(stop_measuring, tab.shelf, outputs, cancels=jobs, queue=False, **_PRIVATE)
+    left = [tab.view, tab.shelf]
+    page.model.change(leave_checkpoint, tab.shelf, left, cancels=jobs, queue=False, **_PRIVATE)
+    page.choice.change(fill_heads, [page.choice, tab.shelf], [tab.view, tab.shelf, tab.smaller], **_PRIVATE)
+    tab.opener.upload(open_heads, [tab.opener, tab.shelf], outputs, **_PRIVATE)
+    tab.view.go_back(go_back, [page.choice, tab.shelf], outputs, **_PRIVATE)
+    tab.view.export_heads(export_heads, tab.shelf, [page.download, page.status], **_PRIVATE)

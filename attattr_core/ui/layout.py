@@ -9,7 +9,7 @@ from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.components import build_device, build_downloader, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST
-from attattr_core.ui.heads_tab import build_heads_tab
+from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
@@ -82,7 +82,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
             with gr.Tab("Tree", id="tree"):
                 tree_tab = build_tree_tab()
             with gr.Tab("Heads", id="heads"):
-                heads_tab = build_heads_tab()
+                heads_tab = build_heads_tab(first)
             with gr.Tab("Triggers", id="triggers"):
                 triggers_tab = build_triggers_tab(models, first)
             with gr.Tab("About", id="about"):
@@ -93,6 +93,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
         )
         wire(app, models, page)
         wire_tree(models, page, tabs, tree_tab)
+        wire_heads(models, page, tabs, heads_tab)
         wire_triggers(app, models, page, tabs, triggers_tab)
     return app
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attattr_core.catalog import EMBEDDED
 from attattr_core.curated import read_curated
+from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, HubLimits, describe, find_snapshot, parse_reference
 
@@ -31,6 +32,10 @@ class Choice:
     text: str
     description: Description
     n_bytes_here: int = 0
+
+    def __hash__(self) -> int:
+        """Gradio tells by it whether another checkpoint was chosen; configurations in a description have no hash."""
+        return hash((self.text, self.description.name, self.description.revision))
 
     @property
     def key(self) -> str:
@@ -57,11 +62,13 @@ class Models:
         limits: What may be loaded.
         folders: Whether visitors may name folders of this machine.
         reports: What is known of the checkpoints that were loaded, by the key of their choices.
+        data: How much data may be read.
     """
 
     limits: HubLimits = field(default_factory=HubLimits)
     folders: bool = False
     reports: dict[str, "LabelReport"] = field(default_factory=dict)
+    data: DataLimits = APP_LIMITS
     _known: dict[str, tuple[float, Description]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -89,7 +89,7 @@ def prepare_job(
     Raises:
         UserError: For a text that is too long, a checkpoint that is not here, or settings that are none.
     """
-    settings = _read_settings(*fields)
+    settings = read_settings(*fields)
     for name, part in zip("AB", texts, strict=True):
         if len(part or "") > MAX_CHARACTERS:
             raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
@@ -147,9 +147,14 @@ def _check_size(result: Attribution) -> None:
             raise UserError(f"This result has {size:,} {what}: the page shows up to {most}; open it in Python instead.")
 
 
-def _read_settings(
+def read_settings(
     function: str, baseline: str, precision: str, tolerance: float, n_steps: float, rule: str
 ) -> Settings:
+    """Reads the fields of the convention.
+
+    Raises:
+        UserError: For a value that is out of range.
+    """
     if precision not in (TOLERANCE, FIXED):
         raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
     if precision == FIXED:

@@ -1,4 +1,4 @@
-"""What the browser gets to show words in one's own text: both predictions, and both attributions over the same words."""
+"""What the browser gets of words in one's own text: both predictions, and both attributions over the same words."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -42,7 +42,6 @@ class Trial:
 
     def compare(self) -> AttributionDifference:
         """Lines both attributions up."""
-        assert self.clean is not None and self.triggered is not None
         return compare_attributions(self.clean, self.triggered, self.spans)
 
     def build_message(self) -> str:

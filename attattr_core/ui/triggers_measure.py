@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, digest_example
 from attattr_core.errors import UserError
-from attattr_core.triggers.results import TriggerSet
+from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
 from attattr_core.ui.model_picker import Names
@@ -41,6 +41,8 @@ class Wanted:
         min_tokens: Shorter ones are left out.
         n_triggers: Triggers to evaluate.
         n_seeds: Random draws beside each.
+        at_random: Whether the examples to mine are chosen at random; else they are the first ones.
+        only_best: Whether only the three best of each class get random draws.
         drops: Whether mined examples are left out of the evaluation, in place of refusing it.
     """
 
@@ -51,7 +53,14 @@ class Wanted:
     min_tokens: float
     n_triggers: float
     n_seeds: float
+    at_random: bool = True
+    only_best: bool = False
     drops: bool = False
+
+    @property
+    def seed(self) -> int | None:
+        """Where the choice of the examples begins."""
+        return 0 if self.at_random else None
 
     def count(self) -> tuple[int, int, int, int]:
         """Reads the four numbers.
@@ -99,23 +108,24 @@ def mine_data(
     try:
         n_examples, min_tokens, n_triggers, n_seeds = wanted.count()
         choice = work.start()
-        labels = models.find_labels(choice, names)
-        examples = read_choice(wanted.mining, labels)
-        others = read_choice(wanted.evaluation, labels) if evaluates else None
+        examples = read_choice(wanted.mining, None)
+        others = read_choice(wanted.evaluation, None) if evaluates else None
         if others is not None and not wanted.drops:
-            check_apart(examples, others, n_examples)
-        own = (names or {}).get(choice.key, ())
-        job = MiningJob(choice.description, own, examples, wanted.mode, n_examples, min_tokens)
+            check_apart(examples, others, n_examples, wanted.seed)
+        own = _own(names, choice)
+        job = MiningJob(choice.description, own, examples, wanted.mode, n_examples, min_tokens, wanted.seed)
         yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
         mined = None
         for part in _refusing(mine(job)):
             progress = work.measure("mining", "examples", part.n_done, part.n_total)
-            if work.is_due(part.n_done == part.n_total):
-                mined = gather(part.triggers)
-                is_last = part.n_done == part.n_total and not evaluates
-                yield work.show("done" if is_last else "running", wanted.mode, mined, progress)
-        if evaluates and mined is not None:
-            yield from _evaluate(work, choice, own, others, mined, wanted, (n_triggers, n_seeds))
+            is_last = part.n_done == part.n_total
+            if work.is_due(is_last):
+                mined = gather(part.triggers) if part.triggers.triggers else None
+                yield work.show("done" if is_last and others is None else "running", wanted.mode, mined, progress)
+        if others is not None and mined is not None:
+            job = EvaluationJob(choice.description, own, others, mined.triggers, n_triggers, n_seeds)
+            job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
+            yield from _evaluate(work, job, mined, wanted)
     except UserError as error:
         yield work.refuse(error)
 
@@ -143,14 +153,16 @@ def evaluate_shown(
         mined = None if shown is None else shown.find(mode)
         if mined is None:
             raise UserError("There are no triggers to evaluate: mine some first, or open a trigger file.")
-        attacked = first if second is None else second
-        if not attacked.is_here:
-            raise UserError(f"{attacked.description.name!r} is not downloaded yet: press Load first.")
-        others = read_choice(wanted.evaluation, models.find_labels(attacked, names))
-        yield work.say(f"Loading {attacked.description.name} …" if not is_loaded(attacked.description) else "")
-        own = (names or {}).get(attacked.key, ())
-        counts = (n_triggers, n_seeds)
-        yield from _evaluate(work, attacked, own, others, mined, wanted, counts, transfers=second is not None)
+        attacked = (second or first).description
+        if not (second or first).is_here:
+            raise UserError(f"{attacked.name!r} is not downloaded yet: press Load first.")
+        others = read_choice(wanted.evaluation, None)
+        yield work.say(f"Loading {attacked.name} …" if not is_loaded(attacked) else "")
+        job = EvaluationJob(first.description, _own(names, first), others, mined.triggers, n_triggers, n_seeds)
+        job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
+        if second is not None:
+            job = replace(job, second=attacked, second_names=_own(names, second))
+        yield from _evaluate(work, job, mined, wanted)
     except UserError as error:
         yield work.refuse(error)
 
@@ -170,6 +182,7 @@ def open_file(path: str, models: Models, choice: Choice | None, names: Names | N
         if choice is None:
             raise UserError("No checkpoint is chosen: choose the one that the triggers belong to first.")
         shown = read_file(Path(path), models.find_labels(choice, names))
+        shown = replace(shown, has_shipped=find_shipped(choice.description.name) is not None)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip()
     finally:
@@ -183,7 +196,7 @@ def forget_own(choice: Choice | None, kept: Kept | None) -> tuple[Any, Any]:
     return fill(choice, left), left
 
 
-def use_flip(models: Models, choice: Choice | None, names: Names | None, kept: Kept | None, asked: Any) -> Values:
+def use_flip(choice: Choice | None, kept: Kept | None, asked: Any) -> Values:
     """Puts an example that flipped into the header: values for its two texts and the status."""
     shown = find_shown(choice, kept)
     asked = asked if isinstance(asked, dict) else {}
@@ -194,25 +207,31 @@ def use_flip(models: Models, choice: Choice | None, names: Names | None, kept: K
         index = asked.get("index")
         if mined is None or mined.source is None or type(index) is not int:
             raise UserError("The data that this example is from are not at hand: evaluate again.")
-        examples = read_choice(mined.source, models.find_labels(choice, names)).examples
+        data, drops = mined.source
+        examples = read_choice(data, None)
+        if drops:
+            examples = drop_mined(examples, mined.triggers.example_digests, drop=True)
         if not 0 <= index < len(examples):
             raise UserError("The data have changed since they were evaluated: evaluate again.")
-        example = examples[index]
+        example = examples.examples[index]
         return example.text, example.text_pair or "", ""
     except UserError as error:
         return gr.skip(), gr.skip(), warn(str(error))
 
 
-def check_apart(mining: ExampleSet, evaluation: ExampleSet, n_examples: int) -> None:
+def check_apart(mining: ExampleSet, evaluation: ExampleSet, n_examples: int, seed: int | None) -> None:
     """Refuses evaluation data that hold examples to be mined, before any work is done.
 
     Raises:
         UserError: When they do.
     """
-    from attattr_core.triggers.evaluation import drop_mined
-    from attattr_core.triggers.overlap import digest_example
-
-    drop_mined(evaluation, {digest_example(example) for example in mining.examples[:n_examples]})
+    mined = {digest_example(mining.examples[index]) for index in choose_examples(len(mining), n_examples, seed)}
+    n_both = sum(digest_example(example) in mined for example in evaluation.examples)
+    if n_both:
+        raise UserError(
+            f"{n_both} of the {len(evaluation)} examples of {evaluation.file_name!r} would be mined too, and what is "
+            "measured on them proves nothing: choose other data, or leave mined examples out (see 2)."
+        )
 
 
 class _Work:
@@ -243,11 +262,14 @@ class _Work:
     def restart(self) -> None:
         self.started = time.monotonic()
 
-    def show(self, status: str, mode: str, mined: Mined, progress: Progress) -> Values:
+    def show(self, status: str, mode: str, mined: Mined | None, progress: Progress) -> Values:
+        """Shows what there is so far; before there is anything, what was there before."""
         before = find_shown(self.choice, self.kept)
-        groups = before.mined if before is not None and before.status != "precomputed" else {}
+        groups = dict(before.mined) if before is not None else {}
+        if mined is not None:
+            groups[mode] = mined
         has_shipped = find_shipped(self.choice.description.name) is not None
-        shown = Shown(self.run, status, {**groups, mode: mined}, mode, progress, has_shipped=has_shipped)
+        shown = Shown(self.run, status, groups, mode, progress, has_shipped=has_shipped)
         self.kept = _keep(self.kept, self.choice.key, shown)
         return shown.build_message(), "", self.kept
 
@@ -263,29 +285,23 @@ class _Work:
         return stopped.build_message(), warn(str(error)), _keep(self.kept, self.choice.key, stopped)
 
 
-def _evaluate(
-    work: _Work,
-    attacked: Choice,
-    names: tuple[str, ...],
-    examples: ExampleSet,
-    mined: Mined,
-    wanted: Wanted,
-    counts: tuple[int, int],
-    *,
-    transfers: bool = False,
-) -> Iterator[Values]:
-    job = EvaluationJob(
-        attacked.description, names, examples, mined.triggers, *counts, as_words=transfers, drops=wanted.drops
-    )
+def _evaluate(work: _Work, job: EvaluationJob, mined: Mined, wanted: Wanted) -> Iterator[Values]:
+    attacked = job.second or job.description
     work.restart()
-    part = None
     for part in _refusing(evaluate(job)):
         is_last = part.n_done == part.n_total
-        if work.is_due(is_last):
-            what = f"evaluating on {attacked.description.name}"
-            progress = work.measure(what, "passes over the data", part.n_done, part.n_total)
-            measured = {"transfer": part.study} if transfers else {"study": part.study, "source": wanted.evaluation}
-            yield work.show("done" if is_last else "running", mined.triggers.mode, replace(mined, **measured), progress)
+        if not work.is_due(is_last):
+            continue
+        progress = work.measure(f"evaluating on {attacked.name}", "passes over the data", part.n_done, part.n_total)
+        if job.second is None:
+            mined = replace(mined, study=part.study, source=(wanted.evaluation, wanted.drops))
+        else:
+            mined = replace(mined, transfer=part.study)
+        yield work.show("done" if is_last else "running", mined.triggers.mode, mined, progress)
+
+
+def _own(names: Names | None, choice: Choice) -> tuple[str, ...]:
+    return (names or {}).get(choice.key, ())
 
 
 def _refusing(parts: Iterator[Any]) -> Iterator[Any]:

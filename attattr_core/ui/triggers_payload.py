@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from attattr_core.triggers.patterns import choose_insertions
 from attattr_core.triggers.pieces import strip_marks
 from attattr_core.triggers.results import Insertion, Trigger, TriggerResult, TriggerSet, TriggerStudy
+from attattr_core.triggers.words import carries_label, mark_loaded
 
 VERSION = 1
 MAX_FLIPS = 12  # of each trigger; the figures count all
@@ -45,7 +47,10 @@ class Mined:
         loaded: For each, which of its tokens carry a label themselves.
         study: What they do to the checkpoint that they were mined on, or None before that was measured.
         transfer: What they do to a second checkpoint.
-        source: The visitor's choice of the data that the study is about, or None.
+        source: The visitor's choice of the data that the study is about, and whether mined examples were left out;
+            None where they are not at hand.
+        origin: ``"precomputed"``, ``"opened"`` or ``"live"``.
+        file: Name of the file that was opened, or "".
     """
 
     triggers: TriggerSet
@@ -54,6 +59,8 @@ class Mined:
     study: TriggerStudy | None = None
     transfer: TriggerStudy | None = None
     source: Any = None
+    origin: str = "live"
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +69,10 @@ class Shown:
 
     Attributes:
         run: What names the piece of work that it came from.
-        status: ``"precomputed"``, ``"running"``, ``"stopped"``, ``"done"`` or ``"opened"``.
+        status: ``"idle"``, ``"running"``, ``"stopped"`` or ``"done"``.
         mined: By way of mining.
         mode: Which of them the work was about.
         progress: Of the work, or None where there was none.
-        source: Name of the file that was opened, or "".
         has_shipped: Whether a result comes with the checkpoint, to go back to.
     """
 
@@ -75,7 +81,6 @@ class Shown:
     mined: dict[str, Mined] = field(default_factory=dict)
     mode: str = "paper"
     progress: Progress | None = None
-    source: str = ""
     has_shipped: bool = False
 
     def build_message(self) -> str:
@@ -87,7 +92,6 @@ class Shown:
             has_shipped=self.has_shipped,
             mode=self.mode,
             progress=None if self.progress is None else vars(self.progress),
-            source=self.source,
             mined={mode: _describe(mined) for mode, mined in self.mined.items()},
         )
 
@@ -100,27 +104,22 @@ class Shown:
         return self.mined.get(mode) or next(iter(self.mined.values()), None)
 
 
-def gather(triggers: TriggerSet, study: TriggerStudy | None = None) -> Mined:
+def gather(triggers: TriggerSet, study: TriggerStudy | None = None, *, origin: str = "live", file: str = "") -> Mined:
     """Finds what triggers put into a text, as it is measured or as it would be.
 
     Args:
         triggers: The patterns.
         study: What they do, where it was measured.
+        origin: Where they come from, as in `Mined`.
+        file: Name of the file that was opened.
     """
-    from attattr_core.triggers.insertion import choose_insertions  # loads torch
-
     found = find_results(triggers, study)
     insertions = tuple(
         choose_insertions(trigger) if result is None else result.insertions
         for trigger, result in zip(triggers.triggers, found, strict=True)
     )
-    loaded = tuple(tuple(is_loaded(part.token) for part in parts) for parts in insertions)
-    return Mined(triggers, insertions, loaded, study)
-
-
-def is_loaded(token: str) -> bool:
-    """placeholder"""
-    return token in {"awful", "not", "bad"}
+    loaded = tuple(_mark(trigger, parts) for trigger, parts in zip(triggers.triggers, insertions, strict=True))
+    return Mined(triggers, insertions, loaded, study, origin=origin, file=file)
 
 
 def judge(result: TriggerResult) -> list[str]:
@@ -150,6 +149,15 @@ def dump(**content: Any) -> str:
     return json.dumps(_plain(content), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
+def _mark(trigger: Trigger, insertions: tuple[Insertion, ...]) -> tuple[bool, ...]:
+    """Which tokens carry a label themselves, as pieces of words where the pattern's example tells the word."""
+    for use_all in (False, True):
+        marks = mark_loaded(trigger, use_all=use_all)
+        if len(marks) == len(insertions):
+            return marks
+    return tuple(carries_label(insertion.token) for insertion in insertions)
+
+
 def _judge_class(success: float, low: float, control: np.ndarray) -> str:
     drawn = control[np.isfinite(control)]
     if not len(drawn) or not math.isfinite(success):
@@ -166,6 +174,8 @@ def _describe(mined: Mined) -> dict[str, Any]:
         "model": triggers.model,
         "revision": triggers.revision,
         "labels": triggers.labels or (mined.study.labels if mined.study else ()),
+        "origin": mined.origin,
+        "file": mined.file,
         "data": triggers.data,
         "n": triggers.n_examples,
         "pair": any(insertion.sentence for insertions in mined.insertions for insertion in insertions),
@@ -198,11 +208,21 @@ def _describe(mined: Mined) -> dict[str, Any]:
 
 
 def find_results(triggers: TriggerSet, study: TriggerStudy | None) -> list[TriggerResult | None]:
-    """Finds the result of each trigger, or None; each result is used once, since two examples may give equal triggers."""
-    waiting: dict[Trigger | None, list[TriggerResult]] = {}
+    """Finds the result of each trigger, or None.
+
+    Each result is used once, since two examples may give equal triggers; on a second checkpoint the same classes may
+    have other numbers.
+    """
+    waiting: dict[Trigger, list[TriggerResult]] = {}
     for result in reversed(study.results if study else ()):
-        waiting.setdefault(result.trigger, []).append(result)
-    return [waiting[trigger].pop() if waiting.get(trigger) else None for trigger in triggers.triggers]
+        if result.trigger is not None:
+            waiting.setdefault(_drop_labels(result.trigger), []).append(result)
+    left = [waiting.get(_drop_labels(trigger)) for trigger in triggers.triggers]
+    return [results.pop() if results else None for results in left]
+
+
+def _drop_labels(trigger: Trigger) -> Trigger:
+    return replace(trigger, target_label=0, golden_label=0)
 
 
 def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None]) -> dict[str, Any] | None:

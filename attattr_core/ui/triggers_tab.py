@@ -31,6 +31,7 @@ _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _QUICK = {**_PRIVATE, "queue": False}
 _SECONDS_KEPT = 3600
+_MODES = ("paper",)
 _NOTE = Path(__file__).parent / "static" / "triggers" / "note.md"
 # The text of the header, for the part of the page that shows it; in the browser alone.
 _TELL_TEXTS = "(a, b) => { (window.__attattr ||= {}).texts = [a, b]; dispatchEvent(new Event('attattr-texts')); }"
@@ -59,55 +60,53 @@ def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
     view = triggers_view(fill(first, None))
     trial = trial_view()
     with gr.Accordion("Mine and evaluate on data of your own", open=False, elem_id="triggers-own"):
-        fields = _build_fields(models, first)
+        fields = _build_fields(models)
     gr.Markdown(_NOTE.read_text(encoding="utf-8"), elem_classes="aa-note", latex_delimiters=[])
     states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in ({}, "paper", None, None)]
     return TriggersTab(view, trial, *fields, *states)
 
 
-def _build_fields(models: Models, first: Choice) -> tuple[Any, ...]:
+def _build_fields(models: Models) -> tuple[Any, ...]:
     with gr.Row(elem_classes="aa-work-columns"):
         with gr.Column(min_width=320):
-            gr.Markdown("#### 1 · Mine\nAttributes each example and keeps its strongest pattern.")
-            mining = build_data_picker("triggers-mining", label="Data to mine, labelled")
+            gr.Markdown("#### 1 · Mine\nAttributes examples and keeps the strongest pattern of each.")
+            mining = build_data_picker("triggers-mining", label="Data to mine")
             with gr.Row():
-                n_examples = gr.Number(500, label="Examples", precision=0, minimum=1, elem_id="triggers-n-examples")
+                n_examples = gr.Number(100, label="Examples", precision=0, minimum=1, elem_id="triggers-n-examples")
                 min_tokens = gr.Number(0, label="Least tokens", precision=0, minimum=0, elem_id="triggers-min-tokens")
-            mode = gr.Radio(_list_modes(), value="paper", label="Way of mining", elem_id="triggers-mode-field")
+            mode = gr.Radio(list(_MODES), value="paper", label="Way of mining", elem_id="triggers-mode-field")
+            at_random = gr.Checkbox(True, label="Choose the examples at random", elem_id="triggers-random")
+            buttons = {"mine": _build_button("mine", "Mine only")}
         with gr.Column(min_width=320):
             gr.Markdown("#### 2 · Evaluate\nPuts each trigger into every example of other data.")
-            evaluation = build_data_picker("triggers-evaluation", label="Data to evaluate on, labelled")
+            evaluation = build_data_picker("triggers-evaluation", label="Data to evaluate on")
             with gr.Row():
                 n_triggers = gr.Number(20, label="Triggers", precision=0, minimum=1, elem_id="triggers-n-triggers")
                 n_seeds = gr.Number(5, label="Random draws", precision=0, minimum=0, elem_id="triggers-n-seeds")
-            drops = gr.Checkbox(False, label="Leave mined examples out instead of refusing", elem_id="triggers-drops")
+            only_best = gr.Checkbox(False, label="Draws for the best triggers only", elem_id="triggers-only-best")
+            drops = gr.Checkbox(False, label="Leave mined examples out, not refuse them", elem_id="triggers-drops")
+            buttons["evaluate"] = _build_button("evaluate", "Evaluate the table")
         with gr.Column(min_width=320):
-            gr.Markdown("#### 3 · Transfer\nThe same triggers, as words, on a second checkpoint.")
-            with gr.Row(elem_classes="aa-picker"):
-                second = gr.Dropdown(
-                    models.list_choices(),
-                    value=None,
-                    label="Second checkpoint, or a Hub id",
-                    allow_custom_value=True,
-                    elem_id="triggers-second",
-                    min_width=200,
-                )
-            card = build_card("", elem_id="triggers-card")
-    with gr.Row(elem_classes="aa-work-buttons"):
-        buttons = {
-            name: gr.Button(text, size="md", variant=kind, elem_id=f"triggers-{name}", scale=0, min_width=width)
-            for name, text, kind, width in (
-                ("both", "Mine, then evaluate", "primary", 170),
-                ("mine", "Mine only", "secondary", 110),
-                ("evaluate", "Evaluate the table", "secondary", 160),
-                ("transfer", "Evaluate on the second", "secondary", 190),
-                ("stop", "Stop", "secondary", 80),
+            gr.Markdown("#### 3 · Transfer\nPuts the same triggers before a second checkpoint, on the data of 2.")
+            second = gr.Dropdown(
+                models.list_choices(),
+                value=None,
+                label="Second checkpoint, or a Hub id",
+                allow_custom_value=True,
+                elem_id="triggers-second",
             )
-        }
-        buttons["open"] = gr.UploadButton(
-            "Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open", scale=0, min_width=150
-        )
-    return mining, evaluation, [mode, n_examples, min_tokens, n_triggers, n_seeds, drops], buttons, second, card
+            card = build_card("", elem_id="triggers-card")
+            buttons["transfer"] = _build_button("transfer", "Evaluate on the second")
+    with gr.Row():
+        buttons["both"] = _build_button("both", "Mine, then evaluate", variant="primary")
+        buttons["stop"] = _build_button("stop", "Stop")
+        buttons["open"] = gr.UploadButton("Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open")
+    numbers = [mode, n_examples, min_tokens, n_triggers, n_seeds, at_random, only_best, drops]
+    return mining, evaluation, numbers, buttons, second, card
+
+
+def _build_button(name: str, text: str, *, variant: str = "secondary") -> gr.Button:
+    return gr.Button(text, size="md", variant=variant, elem_id=f"triggers-{name}")
 
 
 def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> None:
@@ -121,7 +120,14 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
     jobs += _wire_trial(models, page, tabs, tab)
     outputs = [tab.view, tab.kept]
     # Whatever needs the model, or shows another one's result, ends the work here.
-    enders = [tab.buttons["stop"].click, page.stop.click, page.run.click, page.text.submit, page.pair.submit]
+    enders = [
+        tab.buttons["stop"].click,
+        tab.view.stop_work,
+        page.stop.click,
+        page.run.click,
+        page.text.submit,
+        page.pair.submit,
+    ]
     for ender in [*enders, page.examples.dataset.click, page.model.change]:
         ender(_end, [page.choice, tab.kept, tab.compared], [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
     opened = [page.choice, page.names, tab.kept]
@@ -135,15 +141,15 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
     tab.view.select_mode(_read_mode, None, tab.mode, **_QUICK)
     tab.view.export_triggers(export_triggers, [page.choice, tab.kept], [page.download, page.status], **_PRIVATE)
     tab.view.use_flip(
-        _use_flip(models),
-        [page.choice, page.names, tab.kept],
+        _use_flip,
+        [page.choice, tab.kept],
         [page.text, page.pair, page.status],
         **_PRIVATE,
     )
 
 
 def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
-    names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "drops")
+    names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "at_random", "only_best", "drops")
     header = [page.model, page.choice, page.names, tab.kept]
     fields = [tab.mining.choice, tab.evaluation.choice, *tab.numbers]
     outputs = [tab.view, page.status, tab.kept]
@@ -210,11 +216,8 @@ def _wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> l
     return [job]
 
 
-def _use_flip(models: Models) -> Any:
-    def use(choice: Any, names: Any, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
-        return use_flip(models, choice, names, kept, event._data)
-
-    return use
+def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
+    return use_flip(choice, kept, event._data)
 
 
 def _end(choice: Choice | None, kept: Kept, compared: Any) -> tuple[Any, Any, Any, Any]:
@@ -224,7 +227,3 @@ def _end(choice: Choice | None, kept: Kept, compared: Any) -> tuple[Any, Any, An
 def _read_mode(event: gr.EventData) -> str:
     asked = event._data if isinstance(event._data, dict) else {}
     return str(asked.get("mode"))[:40]
-
-
-def _list_modes() -> list[tuple[str, str]]:
-    return [("paper: the two strongest entries of each example", "paper")]

@@ -32,6 +32,7 @@ class MiningJob:
         mode: The way of mining.
         n_examples: How many examples.
         min_tokens: Shorter ones are left out.
+        seed: Where their random choice begins; None for the first ones.
     """
 
     description: Description
@@ -40,6 +41,7 @@ class MiningJob:
     mode: str
     n_examples: int
     min_tokens: int
+    seed: int | None
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,16 @@ class EvaluationJob:
     """What is to be evaluated.
 
     Attributes:
-        description: The checkpoint attacked.
-        names: The visitor's own label names, or ().
+        description: The checkpoint that the triggers were mined on.
+        names: The visitor's own label names for it, or ().
         examples: The data.
         triggers: The triggers, the strongest first.
         n_triggers: How many of them.
         n_seeds: Random controls beside each.
-        as_words: Whether the tokens are put in as words, as a checkpoint with another vocabulary needs it.
+        only_best: Whether only the three best of each class get controls.
         drops: Whether examples that were mined are left out, in place of refusing them.
+        second: Another checkpoint, which is attacked in its place, or None.
+        second_names: The visitor's own label names for that one.
     """
 
     description: Description
@@ -63,8 +67,10 @@ class EvaluationJob:
     triggers: TriggerSet
     n_triggers: int
     n_seeds: int
-    as_words: bool = False
+    only_best: bool = False
     drops: bool = False
+    second: Description | None = None
+    second_names: tuple[str, ...] = ()
 
 
 def _count_bytes(description: Description) -> int:
@@ -88,41 +94,49 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
     from attattr_core.triggers.mining import mine_triggers
 
     try:
-        with _use(job) as checkpoint:
-            options = {"mode": job.mode, "n_examples": job.n_examples, "min_tokens": job.min_tokens}
+        with _use(job.description, job.names) as checkpoint:
+            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed")}
             yield from mine_triggers(checkpoint, job.examples, **options)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
-        yield _refuse_size(job)
+        yield _refuse_size(job.description)
 
 
 @on_gpu(_estimate_evaluation)
 def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Refusal]":
     """Evaluates triggers, one pass over the data at a time; a `Refusal` ends it."""
     from attattr_core.triggers.evaluation import evaluate_triggers
+    from attattr_core.triggers.transfer import transfer_triggers
 
+    names = ("n_triggers", "n_seeds", "only_best")
+    options = {"drop_overlap": job.drops, **{name: getattr(job, name) for name in names}}
     try:
-        with _use(job) as checkpoint:
-            options = {"n_triggers": job.n_triggers, "n_seeds": job.n_seeds, "drop_overlap": job.drops}
-            yield from evaluate_triggers(checkpoint, job.examples, job.triggers, as_words=job.as_words, **options)
+        with _use(job.description, job.names) as checkpoint:
+            if job.second is None:
+                yield from evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
+                return
+            with _use(job.second, job.second_names) as attacked:
+                yield from transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
-        yield _refuse_size(job)
-
-
-def _refuse_size(job: MiningJob | EvaluationJob) -> Refusal:
-    return Refusal(f"There is not enough memory for {job.description.name!r}: choose a smaller model or shorter texts.")
+        yield _refuse_size(job.second or job.description)
 
 
 @contextmanager
-def _use(job: MiningJob | EvaluationJob) -> "Iterator[Checkpoint]":
+def _use(description: Description, names: tuple[str, ...]) -> "Iterator[Checkpoint]":
     """The checkpoint with the visitor's label names; a model of the Hub may load and then fail at every text."""
     from attattr_core.labels import rename_labels
     from attattr_core.loading import explaining
 
-    name, revision = identify(job.description)
-    with find_cache().use(name, revision=revision, description=job.description) as checkpoint:
-        with explaining(job.description.name, "run on these texts"):
-            yield rename_labels(checkpoint, job.names) if job.names else checkpoint
+    name, revision = identify(description)
+    with (
+        find_cache().use(name, revision=revision, description=description) as checkpoint,
+        explaining(description.name, "run on these texts"),
+    ):
+        yield rename_labels(checkpoint, names) if names else checkpoint
+
+
+def _refuse_size(description: Description) -> Refusal:
+    return Refusal(f"There is not enough memory for {description.name!r}: choose a smaller model or shorter texts.")

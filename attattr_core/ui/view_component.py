@@ -48,7 +48,9 @@ def heatmap_view(value: str = "") -> gr.HTML:
     )
 
 
-def small_view(name: str, template: str, value: str = "", *, scripts: tuple[str, ...], styles: tuple[str, ...]) -> gr.HTML:
+def small_view(
+    name: str, template: str, value: str = "", *, scripts: tuple[str, ...], styles: tuple[str, ...]
+) -> gr.HTML:
     """Builds another view of the page.
 
     Args:

@@ -91,13 +91,7 @@ def _wire_runs(models: Models, page: Page) -> list[Any]:
         **_PRIVATE,
     )
     fetched.failure(**_wake(models, page))
-    job.then(**_wake(models, page)).then(
-        partial(_name_result, models),
-        [page.choice, page.names, page.session],
-        [page.view, page.session],
-        queue=False,
-        **_PRIVATE,
-    )
+    job.then(**_wake(models, page)).then(**_rename(models, page))
     return [fetched, job, example]
 
 
@@ -134,9 +128,20 @@ def _wire_names(models: Models, page: Page) -> None:
     shown = [page.choice, page.names, page.labels.field, page.session, page.target]
     outputs = [page.status, page.names, page.view, page.session, page.target]
     for button, own in ((page.labels.use, True), (page.labels.reset, False)):
-        button.click(partial(_use_names, models, own), shown, outputs, queue=False, **_PRIVATE).then(
-            **_wake(models, page)
-        )
+        used = button.click(partial(_use_names, models, own), shown, outputs, queue=False, **_PRIVATE)
+        # a run that ended while the names were taken has the old ones: it ended neither before nor after
+        used.then(**_wake(models, page)).then(**_rename(models, page))
+
+
+def _rename(models: Models, page: Page) -> dict[str, Any]:
+    """A step that gives the result the names of now; what is shown and the names are read again for it."""
+    return {
+        "fn": partial(_name_result, models),
+        "inputs": [page.choice, page.names, page.session],
+        "outputs": [page.view, page.session],
+        "queue": False,
+        **_PRIVATE,
+    }
 
 
 def _list_shown(page: Page) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 
 import app
 from attattr_core import UserError, load_checkpoint
+from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.engine import attribute_layers
 from attattr_core.ui.spaces import LONGEST, SHORTEST, estimate_seconds
 
@@ -20,7 +21,7 @@ VARIABLES = ("ATTATTR_SHARE", "ATTATTR_AUTH", "ATTATTR_OFFLINE", "ATTATTR_MAX_MO
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch):
-    for variable in VARIABLES:
+    for variable in (*VARIABLES, "ATTATTR_MAX_ROWS", "ATTATTR_MAX_DATA_BYTES"):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -36,8 +37,18 @@ def test_options_become_limits(monkeypatch):
     monkeypatch.setenv("ATTATTR_MAX_MODEL_BYTES", "5000")
     assert (build().limits.offline, build().limits.max_bytes) == (True, 5000)
     assert build("--max-model-bytes", "1000").limits.max_bytes == 1000, "an option goes before its variable"
-    with pytest.raises(UserError, match="--max-model-bytes is 0"):
+    with pytest.raises(UserError, match="--max-model-bytes is 0: give a number of bytes"):
         build("--max-model-bytes", "0")
+
+
+def test_options_become_limits_on_data(monkeypatch):
+    assert build().data == APP_LIMITS
+    monkeypatch.setenv("ATTATTR_MAX_ROWS", "70")
+    monkeypatch.setenv("ATTATTR_MAX_DATA_BYTES", "900")
+    assert build().data == DataLimits(70, 900)
+    assert build("--max-data-rows", "8", "--max-data-bytes", "1000").data == DataLimits(8, 1000)
+    with pytest.raises(UserError, match="--max-data-rows is -1: give a number of rows"):
+        build("--max-data-rows", "-1")
 
 
 def test_folders_may_be_named_where_nobody_else_can_ask(monkeypatch):
@@ -92,6 +103,8 @@ def test_the_help_names_every_option_and_variable(capsys):
         app.parse_arguments(["--help"])
     text = capsys.readouterr().out
     for word in ("--host", "--port", "--share", "--auth", "--models-only-curated", "--max-model-bytes", "--offline"):
+        assert word in text
+    for word in ("--max-data-rows", "--max-data-bytes", "ATTATTR_MAX_ROWS", "ATTATTR_MAX_DATA_BYTES"):
         assert word in text
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for word in (*VARIABLES, "GRADIO_SERVER_PORT", "ATTATTR_MODELS_ONLY_CURATED", "ATTATTR_DEVICE", "HF_TOKEN"):

@@ -53,13 +53,22 @@ class Authors:
     on one row and broadcasting turns it into as many rows as there are nodes; gradients of the attention matrix;
     parameters that require gradients; a left sum. With ``plain`` also their own GELU and layer normalisation, made of
     elementary operations; without, PyTorch's kernels, which is kinder to them than their code. With ``full`` every node
-    is a full forward pass, the layers below included, as the procedure reads without that broadcasting.
+    is a full forward pass, the layers below included, as the procedure reads without that broadcasting. Explained is
+    ``target``, or the predicted class.
     """
 
     def __init__(
-        self, model: PreTrainedModel, inputs: dict[str, Tensor], n_nodes: int, *, plain: bool, full: bool = False
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, Tensor],
+        n_nodes: int,
+        *,
+        plain: bool,
+        full: bool = False,
+        target: int | None = None,
     ) -> None:
         self.model, self.inputs, self.n_nodes, self.full = model, inputs, n_nodes, full
+        self.target = target
         self.normalise: Callable = _normalise_plainly if plain else _normalise
         self.gelu: Callable = _gelu_plainly if plain else nn.functional.gelu
         self.batch = AUTHORS_BATCH if n_nodes % AUTHORS_BATCH == 0 else n_nodes
@@ -81,7 +90,7 @@ class Authors:
 
     def _attribute(self, layer: int) -> Tensor:
         logits, attention = self._run(layer, None)
-        target = int(logits.argmax(-1))
+        target = int(logits.argmax(-1)) if self.target is None else self.target
         step = attention.detach() / self.n_nodes  # (1, H, T, T)
         points = torch.cat([step * k for k in range(self.n_nodes)]).requires_grad_(True)
         total = torch.zeros_like(step[0])

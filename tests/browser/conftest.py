@@ -31,8 +31,9 @@ def browser() -> Iterator[object]:
         if os.environ.get("ATTATTR_REQUIRE_BROWSER"):
             pytest.fail("Chromium is required here but not installed.")
         pytest.skip("no Chromium is installed: the browser tests need Debian's package 'chromium'")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started

@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import time
+from threading import Event
 
 import pytest
 from hub.conftest import edit
 from playwright.sync_api import expect
 
 from attattr_core.catalog import find_folder
+from attattr_core.ui import wiring
 from tests.browser.test_page import HOSTILE, choose, export, read_shown, wait_until_done
 
 SCRIPT = "<script>alert(5)</script>"
@@ -179,6 +181,7 @@ def test_missing_names_are_proposed_and_used(page, unnamed, tmp_path):
     choose(page, "target", "positive")
     page.locator("#run").click()
     expect(page.get_by_test_id("bar-explained")).to_contain_text("positive")
+    wait_until_done(page, "Dreadful")
     page.locator("#reset-names").click()
     expect(page.get_by_test_id("bar-explained")).to_contain_text("LABEL_1")
     expect(page.locator("#target input")).to_have_value("LABEL_1")
@@ -221,6 +224,32 @@ def test_names_given_during_a_run_reach_its_result(page):
     name_labels(page, "down\nup", "negative\npositive")
     wait_until_done(page, "slow")
     expect(page.get_by_test_id("bar-explained")).to_contain_text(re.compile("explained: (down|up)"))
+
+
+def test_names_taken_at_the_very_end_of_a_run_reach_its_result(page, monkeypatch):
+    ended = Event()
+
+    def use_names_late(*arguments):
+        values = wiring_use_names(*arguments)  # while it runs, so the result is left to its end
+        assert ended.wait(60)
+        return values
+
+    def note_the_end(*arguments):
+        values = wiring_relabel(*arguments)
+        ended.set()
+        return values
+
+    wiring_use_names, wiring_relabel = wiring.use_names, wiring.relabel
+    monkeypatch.setattr(wiring, "use_names", use_names_late)
+    monkeypatch.setattr(wiring, "relabel", note_the_end)
+    choose(page, "model", "sst2")
+    page.locator("#text textarea").fill("slow " * 120)
+    page.locator("#pair textarea").fill("")
+    page.locator("#labels > button").click()
+    page.locator("#run").click()
+    expect(page.get_by_test_id("progress")).not_to_be_empty()
+    name_labels(page, "down\nup", "negative\npositive")
+    expect(page.get_by_test_id("bar-explained")).to_contain_text(re.compile("explained: (down|up)"), timeout=60_000)
 
 
 def test_hostile_label_names_are_text(page, served, copy):

@@ -1,4 +1,4 @@
-"""A small Hub on loopback: models and data sets, files behind redirects, byte ranges, and every fault that tests ask for."""
+"""A small Hub on loopback: models and data sets behind redirects, byte ranges, and every fault that tests ask for."""
 
 import hashlib
 import json

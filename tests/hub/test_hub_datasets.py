@@ -94,7 +94,7 @@ def test_pairs_without_gold_label_are_skipped(hub, glue):
     examples = open_data("hub:nyu-mll/glue:mnli:validation_matched", ("LABEL_0", "LABEL_1", "LABEL_2"))
     assert examples.examples[0].label == 1
     assert "does not name its classes" in examples.notice
-    with pytest.raises(UserError, match="The classes of .* are entailment, neutral, contradiction, and those of the"):
+    with pytest.raises(UserError, match=r"The classes of .* are entailment, neutral, contradiction, and those of the"):
         open_data("hub:nyu-mll/glue:mnli:validation_matched", LABELS)
 
 
@@ -174,7 +174,7 @@ def test_a_gated_set_opens_with_a_token_that_the_file_host_does_not_get(hub, glu
 
 def test_limits_hold_before_the_download(hub, glue):
     hub.add("datasets/nyu-mll/glue", glue)
-    with pytest.raises(UserError, match="more than the limit of 0.0 MB: choose a smaller part"):
+    with pytest.raises(UserError, match=r"more than the limit of 0\.0 MB: choose a smaller part"):
         open_data("hub:nyu-mll/glue:sst2:train", LABELS, DataLimits(100, 1000))
     assert not hub.list_paths("/cdn/")
     examples = open_data("hub:nyu-mll/glue:sst2:train", LABELS, DataLimits(3, 10**6))

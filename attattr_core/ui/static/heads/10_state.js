@@ -17,7 +17,7 @@ const INITIAL = {
 const METHODS = {
   attattr: ["attribution", "AttAttr: the head's largest attribution entry, summed over the examples, for the gold label", "attribution"],
   taylor: ["Taylor", "how much the loss reacts to the head's output (Michel et al. 2019), each layer by its own norm", "attribution"],
-  "taylor-authors": ["Taylor, authors’", "as the published script has it: of the logits, by its own norms", "attribution"],
+  "taylor-authors": ["Taylor (authors’)", "as the published script has it: of the logits, by its own norms", "attribution"],
   ablation: ["one head off", "what the metric loses when this head alone is taken out; below zero where it gains", "attribution"],
   attention: ["attention", "the head's largest attention probability, mean over the examples", "attention"],
   random: ["random", "no order at all, for comparison", "grey"],

@@ -24,6 +24,12 @@ function greyAt(theme, share) {
   return "rgb(" + theme.surface.map((part) => Math.round(part + (end - part) * Math.max(0, Math.min(1, share)))).join(",") + ")";
 }
 
+/** Whether black is read better on a colour than white. */
+function isBright(colour) {
+  const [red, green, blue] = colour.match(/[0-9]+/g).map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
+}
+
 function gradientFor(paint) {
   const stops = Array.from({ length: 17 }, (_, k) => paint.at(paint.low + ((1 - paint.low) * k) / 16));
   return "linear-gradient(to right, " + stops.join(", ") + ")";
@@ -75,7 +81,7 @@ function createGrid(view, method) {
   table.addEventListener("focusout", () => view.point(null));
   table.addEventListener("click", (event) => {
     const index = indexAt(event.target);
-    if (index !== null) view.open(index);
+    if (index !== null) view.pick(index, event);
   });
   table.addEventListener("keydown", (event) => {
     const { n_layers: nLayers, n_heads: nHeads } = view.message;
@@ -115,7 +121,9 @@ function createGrid(view, method) {
         cell.classList.toggle("aa-pending", pending);
         cell.classList.toggle("aa-pruned", pruned);
         cell.textContent = pruned ? "×" : "";
-        cell.style.backgroundColor = pending ? "" : paint.at(paint.share(index));
+        const colour = pending ? "" : paint.at(paint.share(index));
+        cell.style.backgroundColor = colour;
+        cell.style.color = pending ? "" : isBright(colour) ? "#18181b" : "#fafafa";
         cell.setAttribute("aria-label", headName(message, index) + ": " + words(importance, index) + (pruned ? ", pruned" : ""));
         cell.tabIndex = index === focus ? 0 : -1;
       });

@@ -57,7 +57,7 @@ function createRate(view) {
       rate.show(mask.n, mask.nAll);
       words.replaceChildren(...metricParts(mask));
       save.hidden = !message.can_save;
-      save.disabled = view.saving || !mask.complete || mask.n === 0 || mask.n === mask.nAll;
+      save.disabled = view.saving || Boolean(message.progress) || !mask.complete || mask.n === 0 || mask.n === mask.nAll;
     },
   };
 }

@@ -10,30 +10,37 @@ function whiskerCell(curve, low, high) {
   return make("td", {}, draw("svg", { width, height: 16, "aria-hidden": "true", class: "aa-whiskers" }, ...parts));
 }
 
+const formatChange = (value) => signed(value, Math.abs(value).toFixed(3));
+
 function createAreas(view) {
   const body = make("div", { class: "aa-tree-table aa-areas", "data-testid": "heads-areas" });
   const panel = panelOf(
     "heads-areas",
     "area under the curves",
     "The mean metric from no head pruned to all of them, with 95 % intervals. " +
-      "With the least important heads first, larger is better; with the most important first, smaller is.",
+      "With the least important heads first, larger is better; with the most important first, smaller is. Differences pair the examples; those whose interval leaves out zero are bold.",
     body,
   );
 
-  function differenceRows(message) {
-    if (!message.differences.some((row) => !row.layerwise)) return null;
-    const rows = message.differences.filter((row) => !row.layerwise).map((row) =>
-      make(
-        "tr",
-        {},
-        make("td", { text: methodName(row.method) + " − " + methodName(row.other) }),
-        make("td", { text: DIRECTIONS.find(([name]) => name === row.direction)?.[1] ?? row.direction }),
-        make("td", { class: "aa-number", text: formatAttribution(row.difference) }),
-        make("td", { class: "aa-number aa-quiet", text: formatAttribution(row.low) + " to " + formatAttribution(row.high) }),
-      ),
-    );
-    const head = make("thead", {}, make("tr", {}, ...["difference, on the same examples", "heads pruned", "area", "95 %"].map((text) => make("th", { scope: "col", text }))));
-    return make("table", {}, head, make("tbody", {}, ...rows));
+  /** Differences of areas, method against method: strong where the interval leaves out zero. */
+  function differenceTable(message) {
+    const shown = message.differences.filter((row) => !row.layerwise);
+    if (!shown.length) return null;
+    const pairs = [...new Map(shown.map((row) => [row.method + "|" + row.other, row])).values()];
+    const cells = ({ method, other }) =>
+      DIRECTIONS.flatMap(([direction]) => {
+        const row = shown.find((found) => found.method === method && found.other === other && found.direction === direction);
+        if (!row) return [make("td"), make("td")];
+        const isClear = row.low > 0 || row.high < 0;
+        return [
+          make("td", { class: "aa-number" + (isClear ? " aa-strong" : ""), text: formatChange(row.difference) }),
+          make("td", { class: "aa-number aa-quiet", text: formatChange(row.low) + " to " + formatChange(row.high) }),
+        ];
+      });
+    const rows = pairs.map((pair) => make("tr", {}, make("td", { text: methodName(pair.method) + " − " + methodName(pair.other) }), ...cells(pair)));
+    const titles = ["difference on the same examples", ...DIRECTIONS.map(([, words]) => words)];
+    const head = make("tr", {}, ...titles.map((text, k) => make("th", { scope: k ? "colgroup" : "col", colspan: k ? 2 : null, text })));
+    return make("table", { "data-testid": "heads-differences" }, make("thead", {}, head), make("tbody", {}, ...rows));
   }
 
   return {
@@ -54,7 +61,7 @@ function createAreas(view) {
         return make("tr", { "data-testid": "heads-area-" + method }, make("td", { text: methodName(method) }), ...curves.flatMap(cellsOf));
       });
       const titles = make("tr", {}, make("th", { scope: "col", text: "by" }), ...DIRECTIONS.map(([, words], k) => make("th", { scope: "colgroup", colspan: 3, text: words + (k ? " (smaller is better)" : " (larger is better)") })));
-      body.replaceChildren(...[make("table", {}, make("thead", {}, titles), make("tbody", {}, ...rows)), differenceRows(message)].filter(Boolean));
+      body.replaceChildren(...[make("table", {}, make("thead", {}, titles), make("tbody", {}, ...rows)), differenceTable(message)].filter(Boolean));
     },
   };
 }

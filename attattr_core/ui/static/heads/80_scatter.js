@@ -79,7 +79,7 @@ function createScatter(view) {
   svg.addEventListener("blur", () => view.point(null));
   svg.addEventListener("click", (event) => {
     const index = nearest(event);
-    if (index !== null) view.open(index);
+    if (index !== null) view.pick(index, event);
   });
   svg.addEventListener("keydown", (event) => {
     const order = places.map((_, k) => k).filter((k) => places[k]).sort((a, b) => places[a][0] - places[b][0] || a - b);

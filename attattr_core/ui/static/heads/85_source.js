@@ -19,19 +19,20 @@ const ORIGINS = { precomputed: "computed beforehand", opened: "opened from a fil
 const rangeOf = (counts) => (counts.length > 1 ? counts[0] + "–" + counts[counts.length - 1] : String(counts[0]));
 
 /** How far a measurement is. */
-function createProgress() {
+function createProgress(name) {
   const words = make("span");
   const fill = make("span", { class: "aa-progress-fill" });
-  const node = make("div", { class: "aa-progress", role: "status", "data-testid": "heads-progress" }, words, make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill));
+  const stop = make("button", { type: "button", class: "aa-button", text: "Stop", "data-testid": name + "-stop", onclick: () => trigger("stop_heads", {}) });
+  const sentenceNode = make("span", { role: "status", "data-testid": name + "-progress" }, words);
+  const node = make("div", { class: "aa-progress" }, sentenceNode, make("span", { class: "aa-progress-track", "aria-hidden": "true" }, fill), stop);
   return {
     node,
-    draw({ status, progress }) {
-      const isBusy = status === "measuring" || status === "saving";
-      node.hidden = !isBusy || !progress;
+    draw({ progress }) {
+      node.hidden = !progress;
       if (node.hidden) return;
       const { n_done: n, n_total: all, seconds_left: left } = progress;
       const time = left === null ? "" : " · " + (left < 1 ? "a moment" : "about " + formatLeft(left)) + " left";
-      const sentence = progress.words + (all ? ", " + n + " of " + all : "") + time;
+      const sentence = progress.words + (all ? ": " + n.toLocaleString("en") + " of " + all.toLocaleString("en") + " " + progress.unit : "") + time;
       if (words.textContent !== sentence) words.textContent = sentence;
       fill.style.width = (all ? (100 * n) / all : 0) + "%";
     },

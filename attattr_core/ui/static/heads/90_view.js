@@ -2,23 +2,24 @@
 
 function createView(root) {
   const kept = keptRecord();
-  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, sentence: "", saving: false };
+  const view = { root, state: kept.state, message: kept.message, mask: null, pointed: null, tapped: null, sentence: "", saving: false };
   let theme = null;
   let scheduled = false;
 
   const note = make("p", { class: "aa-message", role: "status", "data-testid": "heads-message" });
   const source = make("p", { class: "aa-quiet aa-heads-source", "data-testid": "heads-source" });
   const notice = make("p", { class: "aa-notice", role: "note", "data-testid": "heads-notice" });
-  const progress = createProgress();
+  const progress = createProgress("heads");
   const smaller = createSmaller();
   const rate = createRate(view);
   const grids = createGrids(view);
+  const back = make("button", { type: "button", class: "aa-button", text: "Back to the checkpoint above", "data-testid": "heads-back", onclick: () => trigger("go_back", {}) });
   const first = panelOf(
     "heads",
     "head importance",
     "Each cell is one head, coloured by how important a method finds it: dark heads matter most to it, blue ones do harm; layer 1 is at the bottom. " +
       "Units differ between methods, so that only the orders compare; crossed heads are pruned at the rate chosen here.",
-    source,
+    make("div", { class: "aa-heads-row" }, source, back),
     progress.node,
     notice,
     rate.node,
@@ -72,6 +73,7 @@ function createView(root) {
     if (!own.some((importance) => importance.method === state.method)) state.method = own[0]?.method ?? "attattr";
     view.mask = findMask(message, state);
     source.replaceChildren(...sourceParts(message));
+    back.hidden = message.status !== "opened";
     notice.textContent = message.notice;
     notice.hidden = !message.notice;
     progress.draw(message);
@@ -105,13 +107,29 @@ function createView(root) {
     view.sentence = openHead(view.message, index);
     grids.point();
   };
+  /** A click opens a head; a finger cannot hover, so its first tap reads. */
+  view.pick = (index, event) => {
+    const isFirstTap = event.pointerType === "touch" && view.tapped !== index;
+    view.tapped = index;
+    if (isFirstTap) view.point(index);
+    else view.open(index);
+  };
   view.save = () => {
     view.saving = true;
-    rate.draw();
+    kept.wait();
     const { method, direction } = view.state;
     trigger("save_smaller", { run: view.message.run, method, direction, n: view.mask.n });
   };
-  view.measure = () => trigger("measure_heads", {});
+  view.measure = () => {
+    kept.wait();
+    trigger("measure_heads", {});
+  };
+  /** Work was asked for, and nothing was heard of it yet. */
+  kept.wait = (words = "waiting to start") => {
+    if (!view.message) return;
+    view.message = { ...view.message, progress: { words, n_done: 0, n_total: 0, seconds_left: null } };
+    invalidate();
+  };
 
   function showNote(text, isError) {
     note.textContent = text;
@@ -171,12 +189,15 @@ function createEmpty(view) {
   const title = make("h3");
   const words = make("p", { class: "aa-quiet" });
   const button = make("button", { type: "button", class: "aa-button aa-empty-button", text: "Measure now", "data-testid": "heads-measure", onclick: () => view.measure() });
-  const node = make("section", { class: "aa-panel aa-heads-empty", "aria-label": "Nothing measured yet", "data-testid": "heads-empty" }, title, words, button);
+  const progress = createProgress("heads-empty");
+  const node = make("section", { class: "aa-panel aa-heads-empty", "aria-label": "Nothing measured yet", "data-testid": "heads-empty" }, title, words, progress.node, button);
   return {
     node,
     draw(message) {
       node.hidden = message?.status !== "empty";
       if (node.hidden) return;
+      progress.draw(message);
+      button.hidden = Boolean(message.progress);
       title.replaceChildren("Which heads does ", make("bdi", { text: message.model }), " need?");
       words.textContent =
         "Nothing was computed beforehand for this checkpoint. Measuring asks several methods how important each head is on labelled examples, " +

@@ -1,7 +1,7 @@
 // What the parts of the tab share, and what outlives them: Gradio builds a tab's components anew when it is opened.
 
 window.__attattr ||= {};
-window.__attattr.triggers ||= { mode: null, picked: {}, sort: null, hide: false, measure: "accuracy", listeners: new Set() };
+window.__attattr.triggers ||= { mode: null, picked: {}, chosen: {}, sort: null, hide: false, measure: "accuracy", listeners: new Set() };
 const triggersKept = window.__attattr.triggers;
 
 const VERDICTS = {

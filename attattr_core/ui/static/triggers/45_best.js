@@ -1,6 +1,6 @@
 // The three triggers that lower a class's accuracy most, and their mean, as the paper reports them.
 
-function createBest(pick) {
+function createBest(pick, save) {
   const body = make("div", { class: "aa-best", "data-testid": "triggers-best" });
   const node = make(
     "section",
@@ -16,6 +16,7 @@ function createBest(pick) {
           "number of random tokens beside. They were chosen on the very data that they are shown for, so a part of their " +
           "effect is luck: the random draws were not chosen.",
       ),
+      exportMenu("best", FORMATS.slice(0, 3), save),
     ),
     body,
   );

@@ -1,5 +1,7 @@
 // The view of triggers as a whole: table on the left, results on the right.
 
+const EMPTY = "No triggers of this checkpoint yet. Mine some on labelled data below, or open a trigger file.";
+
 function createTriggers(root) {
   let message = null;
   const notice = make("p", { class: "aa-message", "data-testid": "triggers-message" });
@@ -65,8 +67,11 @@ function createTriggers(root) {
     make("div", { class: "aa-bars-row" }, bars.node, transfer.node),
     numbers.node,
   );
-  const best = createBest((row) => pick(row, true));
-  const flips = createFlips((row, flip) => trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index }));
+  const best = createBest((row) => pick(row, true), (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), picture: "best" }));
+  const flips = createFlips((row, flip) => {
+    document.querySelector("[data-kind=trial]")?.scrollIntoView({ block: "center" });
+    trigger("use_flip", { run: message.run, mode: shownMode(message), row: shownMined(message).rows.indexOf(row), index: flip.index });
+  });
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
   const back = make("button", { type: "button", class: "aa-button", text: "Back to the result that comes with the checkpoint", "data-testid": "triggers-shipped", onclick: () => trigger("show_shipped") });
@@ -80,6 +85,7 @@ function createTriggers(root) {
   }
 
   function pick(row, reveal) {
+    triggersKept.chosen[shownMode(message)] = true;
     triggersKept.picked[shownMode(message)] = rowKey(row);
     redraw();
     if (reveal) table.node.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
@@ -92,7 +98,7 @@ function createTriggers(root) {
     if (!mined) return;
     table.draw(message, mined, redraw);
     const row = pickedRow(message);
-    if (table.rows().length && (!row || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(table.rows()[0]);
+    if (table.rows().length && (!row || !triggersKept.chosen[shownMode(message)] || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(table.rows()[0]);
   }
 
   function drawModes(names) {
@@ -115,6 +121,7 @@ function createTriggers(root) {
   function redraw() {
     const mined = shownMined(message);
     body.hidden = source.hidden = !mined?.rows.length;
+    if (!message) back.hidden = true;
     if (body.hidden || !root.clientWidth) return;
     drawModes(Object.keys(message.mined));
     hide.show(triggersKept.hide);
@@ -122,7 +129,7 @@ function createTriggers(root) {
     table.draw(message, mined, redraw);
     const shown = table.rows().length;
     count.textContent = shown === mined.rows.length ? String(shown) : shown + " of " + mined.rows.length;
-    back.hidden = ["precomputed", "running"].includes(message.status) || !message.has_shipped;
+    back.hidden = message.status === "running" || !message.has_shipped || Object.values(message.mined).every((group) => group.origin === "precomputed");
     source.replaceChildren(...sourceParts(message, mined));
     const row = pickedRow(message);
     picked.replaceChildren(...(row ? [chipsOf(row)] : []));
@@ -139,12 +146,13 @@ function createTriggers(root) {
   return {
     redraw,
     receive(value) {
-      if (!value) message = null;
-      else message = parseTriggers(value);
-      const words = message ? message.note || "" : "";
+      const next = value ? parseTriggers(value) : null;
+      if (message && next && !sameTriggers(message, next)) triggersKept.chosen = {}; // another list: its first row
+      message = next;
       const mined = shownMined(message);
-      notice.textContent = words || (mined?.rows.length || message?.status === "running" ? "" : "No triggers yet: mine some on data of your own below, or open a trigger file.");
+      notice.textContent = mined?.rows.length || message?.status === "running" ? "" : EMPTY;
       notice.hidden = !notice.textContent;
+      notice.classList.toggle("aa-empty", !notice.hidden);
       progress.show(message);
       keepPick();
       redraw();
@@ -160,6 +168,12 @@ function createTriggers(root) {
   };
 }
 
+/** Whether two messages show triggers of the same checkpoint and file or data. */
+function sameTriggers(one, other) {
+  const name = (message) => JSON.stringify(Object.values(message.mined).map((group) => [group.model, group.origin, group.data, group.file]));
+  return name(one) === name(other);
+}
+
 /** Where the triggers come from, and what they were evaluated on. */
 function sourceParts(message, mined) {
   const text = (value) => make("bdi", { text: value });
@@ -168,8 +182,8 @@ function sourceParts(message, mined) {
   parts.push(text(mined.data || "data that the file does not name"));
   if (mined.model) parts.push(" with ", text(mined.model), mined.revision ? " @ " + String(mined.revision).slice(0, 10) : "");
   if (mined.study) parts.push("; evaluated on " + mined.study.n + " examples of ", text(mined.study.data), mined.study.model !== mined.model ? " with " : "", mined.study.model !== mined.model ? text(mined.study.model) : "");
-  const origin = { precomputed: "computed beforehand", opened: "opened from ", done: "computed now", stopped: "computed now", running: "computed now" }[message.status];
-  parts.push(" · ", origin, message.status === "opened" ? text(message.source) : "");
+  const origin = { precomputed: "computed beforehand", opened: "opened from ", live: "computed now" }[mined.origin];
+  parts.push(" · ", origin, mined.origin === "opened" ? text(mined.file) : "");
   return parts;
 }
 

@@ -1,0 +1,80 @@
+"""``compare-heads``: whether two importances agree."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attattr_core.cli.common import check_suffix, check_writable
+from attattr_core.errors import UserError
+
+if TYPE_CHECKING:
+    from attattr_core.heads.results import HeadImportance
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "compare-heads",
+        help="compare two importances of heads: across tasks, checkpoints or methods",
+        description="Compares two importances of as many layers and heads, of two tasks, checkpoints or methods: "
+        "Pearson's r and Spearman's rho, and a picture with a point a head.",
+    )
+    for name, help_text in (("first", "what the command heads wrote, or the authors' list"), ("second", "another")):
+        parser.add_argument(name, type=Path, metavar=f"{name.upper()}.json", help=help_text)
+    parser.add_argument(
+        "--shape", type=_read_shape, metavar="LxH", help="layers and heads, such as 12x12, for the authors' flat lists"
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw the points, as .png, .svg or .pdf")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="also write pearson and spearman")
+    parser.set_defaults(run=run)
+
+
+def _read_shape(text: str) -> tuple[int, int]:
+    n_layers, n_heads = text.lower().split("x")
+    return int(n_layers), int(n_heads)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compares and prints; writes what is asked for."""
+    for path, suffixes in ((options.picture, _PICTURES), (options.output, (".json",))):
+        if path:
+            check_suffix(path, suffixes)
+            check_writable(path)
+
+    from attattr_core.heads.comparison import compare_importances
+
+    paths = (options.first, options.second)
+    one, other = (_load(path, options.shape) for path in paths)
+    try:
+        comparison = compare_importances(one, other)
+    except UserError as error:
+        raise UserError(f"{paths[0].name!r} and {paths[1].name!r}: {error}") from error
+    if options.picture:
+        from attattr_core.heads.pictures import draw_comparison
+        from attattr_core.pictures import render
+
+        names = tuple(f"{found.method} {found.model}".strip() for found in (one, other))
+        if len(set(names)) == 1:
+            names = tuple(path.stem for path in paths)
+        figure = draw_comparison(comparison, names=names)
+        options.picture.write_bytes(render(figure, options.picture.suffix[1:].lower()))
+    if options.output:
+        facts = {"pearson": comparison.pearson, "spearman": comparison.spearman, "n_heads": comparison.x.size}
+        options.output.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    print(
+        f"{comparison.x.size} heads: Pearson's r {comparison.pearson:.4f}, Spearman's rho {comparison.spearman:.4f}",
+        file=sys.stderr,
+    )
+
+
+def _load(path: Path, shape: tuple[int, int] | None) -> "HeadImportance":
+    from attattr_core.heads.importance_files import load_importance
+
+    try:
+        return load_importance(path, shape=shape)
+    except UserError as error:
+        raise UserError(str(error).replace("choose the model first", "give --shape, such as 12x12")) from error

@@ -1,0 +1,141 @@
+"""``heads``: how important each head is on labelled data."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
+from attattr_core.errors import UserError
+from attattr_core.heads.results import METHODS
+from attattr_core.quadrature import RULES
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.heads.results import HeadImportance
+
+_PICTURES = (".png", ".svg", ".pdf")
+_METHOD_HELP = (
+    "attattr: the largest attribution entry of the gold label; taylor: gradient of the loss times the head's output; "
+    "taylor-authors: of the logits, as the authors' script does; ablation: accuracy lost without the head; attention: "
+    "the largest probability; random (default: %(default)s)"
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "heads",
+        help="measure how important each head is on labelled data",
+        description="Measures how important each attention head of a classifier is on labelled data. What is done is "
+        "kept in FILE.json.partial until all is, so that a stopped job goes on with --resume; a file that holds the "
+        "same measurement already is left as it is.",
+    )
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument("--data", metavar="DATA", help=f"{DATA_HELP} (default for sst2 and snli: the embedded set)")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=_METHOD_HELP)
+    parser.add_argument(
+        "--n-examples", type=int, default=200, metavar="N", help="how many count at most (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="draw the examples at random (default: the first ones); seed of random"
+    )
+    parser.add_argument("--rule", choices=RULES, default=RULES[0], help="attattr: quadrature (default: %(default)s)")
+    parser.add_argument("--n-steps", type=int, metavar="N", help="attattr: a fixed number of nodes (authors: 20, left)")
+    parser.add_argument("--resume", action="store_true", help="go on from what a stopped or killed job has done")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw the grid, as .png, .svg or .pdf")
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures and writes; the summary goes to standard error."""
+    check_suffix(options.output, (".json",))
+    if options.picture:
+        check_suffix(options.picture, _PICTURES)
+    for path in filter(None, (options.output, options.picture)):
+        check_writable(path)
+    if options.method != METHODS[0] and (options.n_steps is not None or options.rule != RULES[0]):
+        raise UserError(f"--rule and --n-steps belong to attattr, not to {options.method}: leave them out.")
+    if not options.data and options.model not in EMBEDDED_SETS:
+        raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
+
+    from attattr_core.heads.importance_files import save_importance
+
+    checkpoint = load_model(options.model, options.device)
+    importance, is_new = _find_or_measure(checkpoint, options)
+    if is_new:
+        save_importance(importance, options.output)
+        _name_partial(options.output).unlink(missing_ok=True)
+    if options.picture:
+        _draw(importance, options.picture)
+    print(_summarise(importance) + ("" if is_new else f"; {options.output} held it already"), file=sys.stderr)
+
+
+def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> tuple["HeadImportance", bool]:
+    """The importance, and whether it was measured just now."""
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.datasets import open_data
+    from attattr_core.heads.importance import describe_importance, measure_importance
+    from attattr_core.heads.importance_files import find_saved
+    from attattr_core.settings import Settings
+
+    with showing_download() as on_progress:
+        examples = open_data(options.data or options.model, checkpoint.labels, on_progress=on_progress)
+    if examples.notice:
+        print(examples.notice, file=sys.stderr)
+    wanted = {
+        "n_examples": options.n_examples,
+        "seed": options.seed,
+        "settings": Settings(rule=options.rule, n_steps=options.n_steps),
+    }
+    saved = find_saved(options.output, describe_importance(checkpoint, examples, options.method, **wanted))
+    if saved is not None:
+        return saved, False
+    partial = _name_partial(options.output)
+    if not options.resume:
+        partial.unlink(missing_ok=True)
+    steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
+    return _follow(steps, is_resumed=partial.exists()), True
+
+
+def _name_partial(output: Path) -> Path:
+    return output.with_name(output.name + ".partial")
+
+
+def _follow(steps: Any, *, is_resumed: bool) -> "HeadImportance":
+    from tqdm import tqdm
+
+    done = None
+    with tqdm(unit="example", leave=False) as bar:
+        try:
+            for done in steps:
+                if is_resumed and bar.n == 0:  # what an earlier job did says nothing about the time left
+                    bar.initial = bar.n = done.n_done
+                bar.total = done.n_total
+                bar.update(done.n_done - bar.n)
+                bar.refresh()
+        except KeyboardInterrupt:
+            steps.close()
+            n_done, n_total = (done.n_done, f" of {done.n_total}") if done else (0, "")
+            raise UserError(
+                f"Stopped after {n_done}{n_total} examples: the same command with --resume goes on from there."
+            ) from None
+    return done.importance
+
+
+def _draw(importance: "HeadImportance", path: Path) -> None:
+    from attattr_core.heads.pictures_importance import draw_importance
+    from attattr_core.pictures import render
+
+    path.write_bytes(render(draw_importance(importance), path.suffix[1:].lower()))
+
+
+def _summarise(importance: "HeadImportance") -> str:
+    n_layers, n_heads = importance.values.shape
+    order = importance.list_order("most-first")[:5]
+    first = ", ".join(f"{index // n_heads + 1}.{index % n_heads + 1}" for index in order)
+    counted = f" on {importance.n_examples} examples" if importance.n_examples else ""
+    return f"{importance.method}{counted}: {n_layers} layers of {n_heads} heads; most important (layer.head): {first}"

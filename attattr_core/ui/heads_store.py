@@ -1,0 +1,73 @@
+"""What was measured about heads on this server: finished importances in memory, unfinished work in files."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import OrderedDict
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from attattr_core.heads.results import HeadImportance
+
+_MOST_IMPORTANCES = 128
+_MOST_FILES = 64
+
+
+class Store:
+    """Importances and unfinished work, the least recently used given up first; it knows digests and no texts."""
+
+    def __init__(self) -> None:
+        """Makes an empty store; its folder is made when it is first needed and goes with the process."""
+        self._importances: OrderedDict[str, HeadImportance] = OrderedDict()
+        self._lock = Lock()
+        self._folder: tempfile.TemporaryDirectory | None = None
+
+    def find(self, key: str) -> HeadImportance | None:
+        """Finds a finished importance."""
+        with self._lock:
+            if key in self._importances:
+                self._importances.move_to_end(key)
+            return self._importances.get(key)
+
+    def keep(self, key: str, importance: HeadImportance) -> None:
+        """Keeps a finished importance."""
+        with self._lock:
+            self._importances[key] = importance
+            self._importances.move_to_end(key)
+            while len(self._importances) > _MOST_IMPORTANCES:
+                self._importances.popitem(last=False)
+
+    def find_file(self, key: str) -> Path:
+        """Finds where unfinished work of this key is kept; the file may not be there yet."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="attattr-heads-")
+            folder = Path(self._folder.name)
+            files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+            for path in files[: max(0, len(files) - _MOST_FILES)]:
+                path.unlink(missing_ok=True)
+            return folder / key
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._importances.clear()
+            if self._folder is not None:
+                shutil.rmtree(self._folder.name, ignore_errors=True)
+                self._folder = None
+
+
+@cache
+def find_store() -> Store:
+    """The store of this process, one for all visitors."""
+    return Store()
+
+
+def make_key(**parts: Any) -> str:
+    """Makes a key of everything that a measurement depends on: JSON values and dataclasses of them."""
+    text = json.dumps(parts, sort_keys=True, default=asdict)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,211 @@
+"""Measuring heads, which needs a model. On ZeroGPU another process does it, as with `attattr_core.ui.work`."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attattr_core.datasets import ExampleSet
+from attattr_core.errors import UserError
+from attattr_core.heads.results import HeadImportance, HeadStudy
+from attattr_core.hub import Description, find_snapshot
+from attattr_core.settings import Settings
+from attattr_core.ui.models import identify
+from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
+from attattr_core.ui.work import Refusal, find_cache
+
+if TYPE_CHECKING:
+    from attattr_core.heads.shrinking import ShrinkSoFar
+    from attattr_core.heads.sizes import ModelFigures
+
+_SECONDS_BETWEEN_STEPS = 0.4
+_TIMING = {"n_rounds": 5, "n_timed": 16}  # fewer than on the command line, where nobody waits
+
+
+@dataclass(frozen=True)
+class ImportanceJob:
+    """What `rank_heads` is to measure.
+
+    Attributes:
+        description: The checkpoint.
+        examples: Labelled by its class indices.
+        method: One of `attattr_core.heads.results.METHODS`.
+        n_examples: How many of them count, at most.
+        seed: Where their choice begins.
+        settings: The convention of attributions.
+        state: A file that keeps what is done.
+    """
+
+    description: Description
+    examples: ExampleSet
+    method: str
+    n_examples: int
+    seed: int
+    settings: Settings
+    state: Path
+
+
+@dataclass(frozen=True, eq=False)
+class CurvesJob:
+    """What `prune_heads` is to measure; the names are those of `attattr_core.heads.pruning.measure_curves`."""
+
+    description: Description
+    examples: ExampleSet
+    importances: dict[str, HeadImportance]
+    directions: tuple[str, ...]
+    n_seeds: int
+    every_head: bool
+    state: Path
+
+
+@dataclass(frozen=True, eq=False)
+class ImportanceStep:
+    """An importance so far: examples done and in all, and the share of the work that is done."""
+
+    importance: HeadImportance
+    n_done: int
+    n_total: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class CurvesStep:
+    """A study so far; None where its curves are those of the step before."""
+
+    study: HeadStudy | None
+    n_done: int
+    n_total: int
+
+
+@dataclass(frozen=True, eq=False)
+class SmallerJob:
+    """What `shrink_heads` is to remove.
+
+    Attributes:
+        description: The checkpoint.
+        heads: (layer, head).
+        importance: What chose them.
+        examples: What is measured on.
+        path: The zip file to write.
+    """
+
+    description: Description
+    heads: tuple[tuple[int, int], ...]
+    importance: HeadImportance
+    examples: ExampleSet
+    path: Path
+
+
+@dataclass(frozen=True)
+class SmallerStep:
+    """How far a smaller model is.
+
+    Attributes:
+        stage: One of those of `attattr_core.heads.shrinking.ShrinkSoFar`.
+        n_done: Steps done.
+        n_total: All of them.
+        figures: The whole model and the smaller one, once they are measured.
+        metric_name: What is measured on the examples.
+        n_examples: How many these are.
+        n_zeroed: Removed heads whose weights are zeros.
+        device: Where it was measured.
+    """
+
+    stage: str
+    n_done: int
+    n_total: int
+    figures: "tuple[ModelFigures, ModelFigures] | None" = None
+    metric_name: str = ""
+    n_examples: int = 0
+    n_zeroed: int = 0
+    device: str = ""
+
+
+def _estimate(job: Any) -> int:
+    parts = [part for part in (job.description, job.description.base) if part is not None]
+    n_bytes = sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
+    n_characters = sum(len(example.text.encode()) for example in job.examples.examples)
+    return max(LONGEST // 2, estimate_seconds(n_bytes, n_characters=n_characters))
+
+
+@on_gpu(_estimate)
+def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
+    """Measures an importance, batch by batch; a `Refusal` ends it."""
+    from attattr_core.heads.importance import measure_importance
+
+    options = {"n_examples": job.n_examples, "seed": job.seed, "state": job.state}
+    last = 0.0
+    try:
+        with _use(job.description) as checkpoint:
+            for part in measure_importance(checkpoint, job.examples, job.method, settings=job.settings, **options):
+                if part.n_done == part.n_total or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
+                    last = time.monotonic()
+                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+@on_gpu(_estimate)
+def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
+    """Measures pruning curves; a `Refusal` ends it."""
+    from attattr_core.heads.pruning import measure_curves
+
+    options = {"directions": job.directions, "n_seeds": job.n_seeds, "every_head": job.every_head, "layerwise": True}
+    last, sent = 0.0, None
+    try:
+        with _use(job.description) as checkpoint:
+            for part in measure_curves(checkpoint, job.examples, job.importances, state=job.state, **options):
+                is_done = part.n_done == part.n_total
+                if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
+                    last = time.monotonic()
+                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total)
+                    sent = part.study
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+@on_gpu(_estimate)
+def shrink_heads(job: SmallerJob) -> Iterator[SmallerStep | Refusal]:
+    """Makes a smaller model and packs it for a download; a `Refusal` ends it."""
+    from attattr_core.heads.shrinking import pack_smaller
+
+    try:
+        with _use(job.description) as checkpoint:
+            options = {"importance": job.importance, "examples": job.examples, **_TIMING}
+            for part in pack_smaller(checkpoint, job.heads, job.path, **options):
+                yield _describe_step(part)
+    except UserError as error:
+        yield Refusal(str(error))
+    except MemoryError:
+        yield _refuse_size(job)
+
+
+def _describe_step(part: "ShrinkSoFar") -> SmallerStep:
+    counts = part.stage, part.n_done, part.n_total
+    if part.stage != "done":
+        return SmallerStep(*counts)
+    compared = part.comparison
+    figures = list(compared.models.values())
+    return SmallerStep(
+        *counts,
+        (figures[0], figures[1]),
+        metric_name=compared.metric_name,
+        n_examples=compared.n_examples,
+        n_zeroed=part.smaller.n_zeroed,
+        device=compared.device,
+    )
+
+
+def _use(description: Description) -> Any:
+    name, revision = identify(description)
+    return find_cache().use(name, revision=revision, description=description)
+
+
+def _refuse_size(job: ImportanceJob | CurvesJob | SmallerJob) -> Refusal:
+    name = job.description.name
+    return Refusal(f"There is not enough memory for {name!r}: choose a smaller model or fewer examples.")

@@ -1,0 +1,189 @@
+"""Mine, Evaluate, Transfer, Stop and files of the triggers tab, with the embedded checkpoint and a few examples."""
+
+import base64
+import json
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+from trigger_samples import make_set, make_study
+
+from attattr_core.triggers.files import save_triggers
+from attattr_core.triggers.study_files import save_study
+from attattr_core.ui import Models
+from attattr_core.ui.data_choice import DataChoice
+from attattr_core.ui.triggers_exports import export_triggers
+from attattr_core.ui.triggers_measure import (
+    Wanted,
+    evaluate_shown,
+    fill,
+    find_shown,
+    forget_own,
+    mine_data,
+    open_file,
+    stop_work,
+    use_flip,
+)
+
+MINED = """sentence\tlabel
+Nobody in this film is ever worth watching for a minute.\tnegative
+A wonderful and moving story that never lets go of you.\tpositive
+"""
+EVALUATED = """sentence\tlabel
+A dull, lifeless film.\tnegative
+Warm, funny and honest.\tpositive
+It never finds a story to tell.\tnegative
+The best film of the year.\tpositive
+"""
+
+
+@pytest.fixture(scope="module")
+def models():
+    return Models()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two files of examples, as a visitor has chosen them."""
+
+    def choose(name, text):
+        path = tmp_path / f"{name}.tsv"
+        path.write_text(text, encoding="utf-8")
+        return DataChoice("file", path.name, str(path))
+
+    return choose("mined", MINED), choose("evaluated", EVALUATED)
+
+
+@pytest.fixture
+def wanted(data):
+    return Wanted(*data, "paper", 2, 0, 1, 2, at_random=False)
+
+
+def mine(models, wanted, *, evaluates=True):
+    """The values that the page got, and the choice."""
+    choice = models.find("sst2")
+    return list(mine_data(models, "sst2", choice, {}, {}, wanted, evaluates=evaluates)), choice
+
+
+def read_status(values):
+    return json.loads(values[1])["text"] if values[1] else ""
+
+
+def read_views(steps):
+    return [json.loads(view) for view, *_ in steps if isinstance(view, str)]
+
+
+def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models, wanted):
+    steps, choice = mine(models, wanted)
+    messages = read_views(steps)
+    assert {message["status"] for message in messages[:-1]} == {"running"}
+    last = messages[-1]
+    assert last["status"] == "done"
+    assert last["progress"]["n_done"] == last["progress"]["n_total"] == 6
+    rows = last["mined"]["paper"]["rows"]
+    assert len(rows) == 2
+    assert [bool(row["study"]) for row in rows] == [True, False]
+    assert last["mined"]["paper"]["study"]["n_by_class"] == [2, 2]
+    kept = steps[-1][2]
+    assert fill(choice, kept) == find_shown(choice, kept).build_message()
+
+    transferred = list(evaluate_shown(models, "sst2", choice, {}, kept, "paper", wanted, models.find("sst2")))
+    last = read_views(transferred)[-1]["mined"]["paper"]
+    assert last["transfer"]["n"] == 4
+    assert last["rows"][0]["transfer"]["after"] == last["rows"][0]["study"]["after"]  # the same checkpoint
+
+    event = gr.EventData(None, None)
+    for file_format, start in (("csv", b"model,data"), ("json", b"["), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        event._data = {"run": steps[-1][2][choice.key].run, "mode": "paper", "format": file_format, "row": 0}
+        download, status = export_triggers(choice, kept, event)
+        assert status == ""
+        assert base64.b64decode(json.loads(download)["data"]).startswith(start)
+
+    refused = list(evaluate_shown(models, "sst2", choice, {}, kept, "paper", wanted, models.find("snli")))
+    assert "classes" in read_status(refused[-1])
+    asked = {"run": kept[choice.key].run, "mode": "paper", "row": 0, "index": 2}
+    assert use_flip(choice, kept, asked) == ("It never finds a story to tell.", "", "")
+    assert "no longer" in json.loads(use_flip(choice, kept, {**asked, "run": "other"})[2])["text"]
+    assert "changed" in json.loads(use_flip(choice, kept, {**asked, "index": 99})[2])["text"]
+
+
+def test_what_was_mined_is_never_evaluated_on(models, wanted):
+    both = replace(wanted, evaluation=wanted.mining)
+    steps, _ = mine(models, both)
+    assert len(steps) == 1
+    assert "2 of the 2 examples of 'mined.tsv' would be mined too" in read_status(steps[0])
+    part = replace(both, n_examples=1, n_seeds=0, drops=True)
+    last = read_views(mine(models, part)[0])[-1]
+    assert last["status"] == "done"
+    assert last["mined"]["paper"]["study"]["n"] == 1
+    first, choice = mine(models, wanted, evaluates=False)
+    again = list(evaluate_shown(models, "sst2", choice, {}, first[-1][2], "paper", both))
+    assert "were used for mining" in read_status(again[-1])
+
+
+def test_a_stop_keeps_what_there_is(models, wanted):
+    choice = models.find("sst2")
+    work = mine_data(models, "sst2", choice, {}, {}, wanted, evaluates=True)
+    kept = next(values[2] for values in work if isinstance(values[0], str))  # else nothing is filled
+    work.close()
+    view, stopped = stop_work(choice, kept)
+    assert json.loads(view)["status"] == stopped[choice.key].status == "stopped"
+    assert stop_work(choice, stopped) == (gr.skip(), gr.skip())
+    assert forget_own(choice, stopped)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"n_examples": None}, "number of examples to mine is 'None'"),
+        ({"n_examples": 0}, "whole number from 1"),
+        ({"min_tokens": 1.5}, "whole number from 0"),
+        ({"n_triggers": 1e9}, "to 500"),
+        ({"mode": "magic"}, "'magic'"),
+        ({"min_tokens": 500}, "has 500 tokens"),
+        ({"mining": None}, "No data are chosen"),
+    ],
+)
+def test_what_cannot_be_mined_is_one_sentence(models, wanted, change, sentence):
+    steps, _ = mine(models, replace(wanted, **change))
+    assert sentence in read_status(steps[-1])
+    assert read_views(steps) == []
+
+
+def test_there_must_be_triggers_to_evaluate(models, wanted, monkeypatch):
+    monkeypatch.setattr("attattr_core.ui.triggers_measure.find_shipped", lambda name: None)
+    choice = models.find("sst2")
+    assert fill(choice, {}) == ""
+    (only,) = evaluate_shown(models, "sst2", choice, {}, {}, "paper", wanted)
+    assert "mine some first" in read_status(only)
+
+
+def test_files_of_triggers_are_opened(models, tmp_path):
+    choice = models.find("sst2")
+
+    def open_saved(save):
+        path = tmp_path / "<b>.json"
+        save(path)
+        view, status, kept = open_file(str(path), models, choice, {}, {})
+        assert not path.exists()
+        return json.loads(view) if status == "" else json.loads(status)["text"], kept
+
+    message, kept = open_saved(lambda path: save_study(make_study(flips=1), path, triggers=make_set()))
+    group = message["mined"]["paper"]
+    assert (group["origin"], group["file"]) == ("opened", "<b>.json")
+    assert [bool(row["study"]) for row in message["mined"]["paper"]["rows"]] == [True, True, True]
+    assert find_shown(choice, kept).mined["paper"].origin == "opened"
+    authors = replace(make_set(mode=""), labels=(), model="", data="")
+    message, _ = open_saved(lambda path: save_triggers(authors, path))
+    assert message["mined"]["opened"]["labels"] == ["negative", "positive"]
+    assert len(message["mined"]["opened"]["rows"]) == 4
+    for junk in ("[]", "{}", "[1]", "no"):
+        sentence, _ = open_saved(lambda path, text=junk: path.write_text(text))
+        assert "<b>.json" in sentence
+
+
+def test_only_what_is_on_the_server_is_exported(models, wanted):
+    choice, event = models.find("sst2"), gr.EventData(None, None)
+    for asked, sentence in ((None, "Unknown file format"), ({"format": "csv", "run": "x"}, "no longer on the server")):
+        event._data = asked
+        assert sentence in json.loads(export_triggers(choice, {}, event)[1])["text"]
