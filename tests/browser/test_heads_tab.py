@@ -68,7 +68,7 @@ def export(page, picture, file_format, tmp_path):
 
 
 def test_the_first_visit_shows_the_shipped_study(heads):
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli @ ")
     expect(heads.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
     assert heads.locator("[data-testid=heads-grid-attattr] .aa-cell").count() == 72
     expect(heads.get_by_test_id("heads-metric")).to_contain_text(re.compile(r"accuracy 0\.\d{3} \(0\.\d{3} to"))
@@ -119,7 +119,7 @@ def test_a_click_opens_the_head_of_the_text_that_is_explained(heads):
 
 def test_another_checkpoint_brings_its_own_study_and_its_heads_wait_for_a_run(heads):
     choose(heads, "model", "sst2")
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
     heads.get_by_test_id("heads-attattr-3-10").click()
     expect(heads.get_by_test_id("heads-hover")).to_contain_text("explained with another checkpoint (snli)")
     expect(heads.get_by_role("tab", name="Heads")).to_have_attribute("aria-selected", "true")
@@ -151,6 +151,17 @@ def test_measuring_is_stopped_and_keeps_what_is_there(heads):
     expect(heads.get_by_test_id("heads-source")).to_contain_text("stopped")
 
 
+def test_another_checkpoint_ends_what_is_measured(heads):
+    measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
+    choose(heads, "model", "sst2")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
+    expect(heads.get_by_test_id("heads-progress")).to_be_hidden()
+    measure(heads)  # the queue is free again
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
+
+
 def test_a_refusal_leaves_the_study_and_frees_the_buttons(heads):
     measure(heads, n_ranking=0)
     expect(heads.get_by_test_id("status")).to_contain_text("whole number from 1")
@@ -175,7 +186,7 @@ def test_files_with_hostile_names_are_shown_as_text(heads, tmp_path):
     heads.get_by_test_id("heads-method").select_option(HOSTILE)
     assert heads.locator(".aa-heads img, .aa-heads script").count() == 0
     heads.get_by_test_id("heads-back").click()
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli @ ")
 
 
 def test_the_authors_list_and_large_models_are_drawn(heads, tmp_path):
@@ -192,5 +203,5 @@ def test_the_authors_list_and_large_models_are_drawn(heads, tmp_path):
 def test_a_study_is_drawn_that_came_while_another_tab_was_open(page):
     choose(page, "model", "sst2")
     open_tab(page)
-    expect(page.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+    expect(page.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
     assert page.get_by_test_id("heads-least-first-picture").bounding_box()["width"] > 300
