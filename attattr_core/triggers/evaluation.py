@@ -18,24 +18,22 @@ from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, dr
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
     Pieces,
-    Triggered,
     find_special_tokens,
     resolve_insertions,
 )
 from attattr_core.triggers.label_order import rename_classes
+from attattr_core.triggers.measuring import join_controls, measure_control, measure_trigger
 from attattr_core.triggers.overlap import drop_mined
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.results import (
     ClassAccuracy,
-    Control,
-    Flip,
     Insertion,
     Trigger,
     TriggerResult,
     TriggerSet,
     TriggerStudy,
 )
-from attattr_core.triggers.tallies import N_BEST, Tally, measure_accuracy, measure_success, pick_best
+from attattr_core.triggers.tallies import N_BEST, measure_accuracy, pick_best
 from attattr_core.triggers.versions import list_versions
 
 DEFAULT_FLIPS = 20
@@ -189,7 +187,7 @@ def _evaluate(
     n_done = 1
     yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
     for (trigger, insertions), pieces in zip(items, resolved, strict=True):
-        results.append(_measure(job, trigger, insertions, pieces))
+        results.append(measure_trigger(job.attack, trigger, insertions, pieces, n_flips=job.n_flips))
         n_done += 1
         yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
     order = _order_controls(results, only_best=only_best) if job.n_seeds else []
@@ -202,10 +200,10 @@ def _evaluate(
                 generator = np.random.default_rng([job.seed, index, KINDS.index(kind), number])
                 pieces = resolved[index]
                 drawn = draw_random(pieces, whole, generator) if kind == "random" else draw_shuffled(pieces, generator)
-                measured.append(_measure_control(job, drawn))
+                measured.append(measure_control(job.attack, drawn))
                 n_done += 1
                 if number + 1 == job.n_seeds:
-                    control = _join_controls(kind, measured)
+                    control = join_controls(kind, measured)
                     results[index] = replace(results[index], controls=(*results[index].controls, control))
                 yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
 
@@ -215,55 +213,6 @@ def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> lis
     best = pick_best([result.after.accuracy for result in results])
     ranked = [index for row in zip_longest(*best) for index in row if index is not None]
     return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
-
-
-def _measure(
-    job: _Job, trigger: Trigger | None, insertions: tuple[Insertion, ...], pieces: Sequence[Pieces]
-) -> TriggerResult:
-    tally, triggered = job.attack.run(pieces)
-    n_labels = len(job.attack.checkpoint.labels)
-    return TriggerResult(
-        trigger=trigger,
-        insertions=insertions,
-        after=measure_accuracy(tally.gold, tally.right_after, n_labels),
-        success=measure_success(tally, n_labels),
-        change=tally.average_changes(n_labels),
-        controls=(),
-        flips=_find_flips(tally, triggered, job.n_flips),
-        n_flips=np.bincount(tally.gold[tally.flipped], minlength=n_labels),
-    )
-
-
-def _find_flips(tally: Tally, triggered: Sequence[Triggered], n_flips: int) -> tuple[Flip, ...]:
-    """The flipped examples whose gold class lost most."""
-    flipped = np.flatnonzero(tally.flipped)
-    order = flipped[np.argsort(tally.changes[flipped], kind="stable")][:n_flips].tolist()
-    return tuple(
-        Flip(
-            index=index,
-            tokens=triggered[index].encoded.tokens,
-            inserted=triggered[index].inserted,
-            before=int(tally.before[index].argmax()),
-            after=int(tally.after[index].argmax()),
-            probability_before=float(tally.before[index, tally.gold[index]]),
-            probability_after=float(tally.after[index, tally.gold[index]]),
-        )
-        for index in order
-    )
-
-
-def _measure_control(job: _Job, drawn: Sequence[Pieces]) -> tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]:
-    """What was inserted, and accuracy and success on each gold class."""
-    tally, _ = job.attack.run(drawn)
-    n_labels = len(job.attack.checkpoint.labels)
-    insertions = tuple(Insertion(" ".join(piece.tokens), piece.sentence, piece.place) for piece in drawn)
-    accuracy = measure_accuracy(tally.gold, tally.right_after, n_labels).accuracy
-    return insertions, accuracy, measure_success(tally, n_labels).accuracy
-
-
-def _join_controls(kind: str, measured: Sequence[tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]]) -> Control:
-    insertions, accuracies, successes = zip(*measured, strict=True)
-    return Control(kind, insertions, np.stack(accuracies), np.stack(successes))
 
 
 def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:
