@@ -63,7 +63,7 @@ def encode_examples(
 
 
 def group_examples(checkpoint: Checkpoint, chosen: list[Chosen]) -> Iterator[list[Chosen]]:
-    """Yields groups of examples that are the same in every run of a job, so that an interrupted one gives the same numbers."""
+    """Yields groups that are the same in every run of a job, so that an interrupted one gives the same numbers."""
     for bucket in bucket_examples(checkpoint, [one.encoded for one in chosen]):
         size = len(bucket) if checkpoint.device.type == "cuda" else _GROUP
         for start in range(0, len(bucket), size):
