@@ -159,6 +159,7 @@ def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
     stop.click()
     expect(tab.get_by_test_id("triggers-progress")).to_contain_text("stopped")
     tab.locator("#run").click()  # the model is free again
+    tab.get_by_role("tab", name="Heatmaps").click()
     wait_until_done(tab, tab.locator("#text textarea").input_value().split()[0])
 
 
