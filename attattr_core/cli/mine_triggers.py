@@ -12,7 +12,7 @@ from attattr_core.errors import UserError
 if TYPE_CHECKING:
     from attattr_core.triggers.results import TriggerSet
 
-MODES = ("paper",)
+MODES = ("paper", "pooled")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -20,8 +20,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "mine-triggers",
         help="find the patterns that decide in a labelled data set",
-        description="Finds in each example the head with the largest attribution entry and that head's two largest "
-        "entries: patterns that, put into other texts, may change the prediction. For auditing one's own model.",
+        description="Finds patterns that, put into other texts, may change a prediction: to audit one's own model. "
+        "Mode paper takes of each example the two largest attribution entries of the head that holds the largest one; "
+        "mode pooled takes tokens that are strong in many examples and sorts them by what they do on a held-out part.",
     )
     parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument("--data", required=True, help=DATA_HELP)

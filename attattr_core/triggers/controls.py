@@ -5,10 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from attattr_core.checkpoints import Checkpoint
 from attattr_core.triggers.insertion import Pieces
+from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 
 KINDS = ("random", "shuffled")
 DEFAULT_SEEDS = 5
+
+
+def list_random_pieces(checkpoint: Checkpoint) -> list[tuple[str, int]]:
+    """Lists what random tokens are drawn from: ordinary whole words of the vocabulary that the model embeds.
+
+    Returns:
+        Name and number of each.
+    """
+    n_embeddings = checkpoint.model.get_input_embeddings().weight.shape[0]
+    pieces = list_whole_pieces(checkpoint.tokenizer)
+    numbered = [(piece, number) for piece in pieces for number in find_ids(checkpoint.tokenizer, piece)]
+    return [(piece, number) for piece, number in numbered if number < n_embeddings]
 
 
 def draw_random(

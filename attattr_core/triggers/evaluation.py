@@ -9,39 +9,31 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
-import torch
 
-from attattr_core.batches import bucket_examples, check_logits, record_batch
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
-from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.errors import UserError
-from attattr_core.outputs import compute_probabilities, find_output_kind
-from attattr_core.replay import instrumented, run_pruned
-from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled
+from attattr_core.triggers.attack import Attack, check_classes
+from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
     Pieces,
-    Triggered,
-    insert_into_example,
+    find_special_tokens,
     resolve_insertions,
 )
 from attattr_core.triggers.label_order import rename_classes
-from attattr_core.triggers.mining import check_classes
+from attattr_core.triggers.measuring import join_controls, measure_control, measure_trigger
 from attattr_core.triggers.overlap import drop_mined
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
-from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 from attattr_core.triggers.results import (
     ClassAccuracy,
-    Control,
-    Flip,
     Insertion,
     Trigger,
     TriggerResult,
     TriggerSet,
     TriggerStudy,
 )
-from attattr_core.triggers.tallies import N_BEST, Tally, measure_accuracy, measure_success, pick_best
+from attattr_core.triggers.tallies import N_BEST, measure_accuracy, pick_best
 from attattr_core.triggers.versions import list_versions
 
 DEFAULT_FLIPS = 20
@@ -162,122 +154,58 @@ def evaluate_insertions(
     check_classes(checkpoint)
     examples = drop_mined(rename_classes(examples, checkpoint.labels), mined, drop=drop_overlap)
     resolved = [resolve_insertions(checkpoint, insertions, as_words=as_words) for _, insertions in items]
-    run = _Evaluation(checkpoint, examples, n_flips)
     if n_seeds < 0 or seed < 0:
         raise UserError(f"There are {n_seeds} controls from seed {seed}: choose 0 or more of both.")
-    return _evaluate(run, items, resolved, n_seeds, seed, source_model, only_best=only_best)
+    job = _Job(Attack(checkpoint, examples.examples), examples, source_model or checkpoint.name, n_seeds, seed, n_flips)
+    return _evaluate(job, items, resolved, only_best=only_best)
 
 
-def find_special_tokens(checkpoint: Checkpoint) -> frozenset[str]:
-    """Finds the names of a tokenizer's special tokens, but for the unknown and mask tokens, which stand for words."""
-    tokenizer = checkpoint.tokenizer
-    return frozenset(tokenizer.all_special_tokens) - {tokenizer.unk_token, tokenizer.mask_token}
+@dataclass(frozen=True)
+class _Job:
+    """What an evaluation needs besides its triggers."""
 
-
-class _Evaluation:
-    """The clean examples, and passes over them with something inserted."""
-
-    def __init__(self, checkpoint: Checkpoint, examples: ExampleSet, n_flips: int) -> None:
-        self.checkpoint, self.examples, self.n_flips = checkpoint, examples, n_flips
-        self.encoded = [encode(checkpoint, one.text, one.text_pair) for one in examples.examples]
-        self.gold = np.array([one.label for one in examples.examples])
-        self.clean: np.ndarray | None = None
-        pieces = list_whole_pieces(checkpoint.tokenizer)
-        n_embeddings = checkpoint.model.get_input_embeddings().weight.shape[0]
-        numbered = [(piece, number) for piece in pieces for number in find_ids(checkpoint.tokenizer, piece)]
-        self.whole = [(piece, number) for piece, number in numbered if number < n_embeddings]
-
-    def run(self, pieces: Sequence[Pieces]) -> tuple[np.ndarray, list[Triggered]]:
-        """Probabilities, (N, C), with something inserted into every example, and what the examples are then."""
-        texts = [(one.text, one.text_pair) for one in self.examples.examples]
-        triggered = [
-            insert_into_example(self.checkpoint, *text, pieces, encoded=encoded)
-            for text, encoded in zip(texts, self.encoded, strict=True)
-        ]
-        return predict(self.checkpoint, [one.encoded for one in triggered]), triggered
-
-    def tally(self, probabilities: np.ndarray) -> Tally:
-        return Tally(self.gold, self.clean, probabilities)
-
-    def find_flips(self, tally: Tally, triggered: Sequence[Triggered]) -> tuple[Flip, ...]:
-        """The flipped examples whose gold class lost most."""
-        changes = tally.changes
-        flipped = np.flatnonzero(tally.flipped)
-        order = flipped[np.argsort(changes[flipped], kind="stable")][: self.n_flips].tolist()
-        return tuple(
-            Flip(
-                index=index,
-                tokens=triggered[index].encoded.tokens,
-                inserted=triggered[index].inserted,
-                before=int(self.clean[index].argmax()),
-                after=int(tally.after[index].argmax()),
-                probability_before=float(self.clean[index, self.gold[index]]),
-                probability_after=float(tally.after[index, self.gold[index]]),
-            )
-            for index in order
-        )
-
-
-def predict(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> np.ndarray:
-    """Runs examples through a classifier in batches of similar length.
-
-    Returns:
-        The probability of each label, float64 (N, C).
-    """
-    model, kind = checkpoint.model, find_output_kind(checkpoint.model.config)
-    probabilities = np.empty((len(encoded), len(checkpoint.labels)))
-    with instrumented(model):
-        shape = _find_shape(checkpoint, encoded[0])
-        for bucket in bucket_examples(checkpoint, encoded):
-            inputs = collate(checkpoint, [encoded[index] for index in bucket])
-            logits = run_pruned(model, inputs, torch.ones(shape)).logits  # without a head less: the fastest plain pass
-            check_logits(checkpoint, logits)
-            probabilities[bucket] = compute_probabilities(logits, kind).double().cpu().numpy()
-    return probabilities
-
-
-def _find_shape(checkpoint: Checkpoint, encoded: Encoded) -> tuple[int, int]:
-    """Numbers of layers and heads; the model is instrumented."""
-    layers = record_batch(checkpoint, [encoded]).layers
-    return len(layers), layers[0].attention.shape[1]
+    attack: Attack
+    examples: ExampleSet
+    source_model: str
+    n_seeds: int
+    seed: int
+    n_flips: int
 
 
 def _evaluate(
-    run: _Evaluation,
+    job: _Job,
     items: Sequence[tuple[Trigger | None, tuple[Insertion, ...]]],
     resolved: Sequence[tuple[Pieces, ...]],
-    n_seeds: int,
-    seed: int,
-    source_model: str,
     *,
     only_best: bool,
 ) -> Iterator[EvaluationSoFar]:
-    n_labels = len(run.checkpoint.labels)
+    n_labels = len(job.attack.checkpoint.labels)
     n_controlled = min(len(items), n_labels * N_BEST) if only_best else len(items)  # the best, at most
-    n_total = 1 + len(items) + n_controlled * n_seeds * len(KINDS)
-    run.clean, _ = run.run(())
+    n_total = 1 + len(items) + n_controlled * job.n_seeds * len(KINDS)
+    job.attack.run_clean()
     results: list[TriggerResult] = []
     n_done = 1
-    yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
+    yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
     for (trigger, insertions), pieces in zip(items, resolved, strict=True):
-        results.append(_measure(run, trigger, insertions, pieces))
+        results.append(measure_trigger(job.attack, trigger, insertions, pieces, n_flips=job.n_flips))
         n_done += 1
-        yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
-    order = _order_controls(results, only_best=only_best)
-    n_total = n_done + len(order) * n_seeds * len(KINDS)
+        yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
+    order = _order_controls(results, only_best=only_best) if job.n_seeds else []
+    n_total = n_done + len(order) * job.n_seeds * len(KINDS)
+    whole = list_random_pieces(job.attack.checkpoint)
     for index in order:
-        controls: tuple[Control, ...] = ()
-        for kind in KINDS if n_seeds else ():
+        for kind in KINDS:
             measured = []
-            for number in range(n_seeds):
-                generator = np.random.default_rng([seed, index, KINDS.index(kind), number])
-                measured.append(_measure_control(run, kind, resolved[index], generator))
+            for number in range(job.n_seeds):
+                generator = np.random.default_rng([job.seed, index, KINDS.index(kind), number])
+                pieces = resolved[index]
+                drawn = draw_random(pieces, whole, generator) if kind == "random" else draw_shuffled(pieces, generator)
+                measured.append(measure_control(job.attack, drawn))
                 n_done += 1
-                if number + 1 < n_seeds:
-                    yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
-            controls = (*controls, _join_controls(kind, measured))
-            results[index] = replace(results[index], controls=controls)
-            yield EvaluationSoFar(_summarise(run, results, source_model), n_done, n_total)
+                if number + 1 == job.n_seeds:
+                    control = join_controls(kind, measured)
+                    results[index] = replace(results[index], controls=(*results[index].controls, control))
+                yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
 
 
 def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> list[int]:
@@ -287,54 +215,19 @@ def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> lis
     return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
 
 
-def _measure(
-    run: _Evaluation, trigger: Trigger | None, insertions: tuple[Insertion, ...], pieces: Sequence[Pieces]
-) -> TriggerResult:
-    probabilities, triggered = run.run(pieces)
-    tally = run.tally(probabilities)
-    n_labels = len(run.checkpoint.labels)
-    return TriggerResult(
-        trigger=trigger,
-        insertions=insertions,
-        after=measure_accuracy(run.gold, tally.right_after, n_labels),
-        success=measure_success(tally, n_labels),
-        change=tally.average_changes(n_labels),
-        controls=(),
-        flips=run.find_flips(tally, triggered),
-        n_flips=np.bincount(run.gold[tally.flipped], minlength=n_labels),
-    )
-
-
-def _measure_control(
-    run: _Evaluation, kind: str, pieces: Sequence[Pieces], generator: np.random.Generator
-) -> tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]:
-    """What was inserted, and accuracy and success on each gold class."""
-    drawn = draw_random(pieces, run.whole, generator) if kind == "random" else draw_shuffled(pieces, generator)
-    tally = run.tally(run.run(drawn)[0])
-    n_labels = len(run.checkpoint.labels)
-    insertions = tuple(Insertion(" ".join(piece.tokens), piece.sentence, piece.place) for piece in drawn)
-    accuracy = measure_accuracy(run.gold, tally.right_after, n_labels).accuracy
-    return insertions, accuracy, measure_success(tally, n_labels).accuracy
-
-
-def _join_controls(kind: str, measured: Sequence[tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]]) -> Control:
-    insertions, accuracies, successes = zip(*measured, strict=True)
-    return Control(kind, insertions, np.stack(accuracies), np.stack(successes))
-
-
-def _summarise(run: _Evaluation, results: Sequence[TriggerResult], source_model: str) -> TriggerStudy:
-    checkpoint, examples = run.checkpoint, run.examples
+def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:
+    checkpoint, examples, gold = job.attack.checkpoint, job.examples, job.attack.gold
     n_labels = len(checkpoint.labels)
-    before: ClassAccuracy = measure_accuracy(run.gold, run.clean.argmax(1) == run.gold, n_labels)
+    before: ClassAccuracy = measure_accuracy(gold, job.attack.clean.argmax(1) == gold, n_labels)
     return TriggerStudy(
         results=tuple(results),
         before=before,
-        n_by_class=np.bincount(run.gold, minlength=n_labels),
+        n_by_class=np.bincount(gold, minlength=n_labels),
         best=pick_best([result.after.accuracy for result in results], below=before.accuracy),
         labels=checkpoint.labels,
         model=checkpoint.name,
         revision=checkpoint.revision,
-        source_model=source_model or checkpoint.name,
+        source_model=job.source_model,
         data=examples.file_name,
         data_sha256=examples.sha256,
         n_examples=len(examples),

@@ -46,6 +46,12 @@ class Triggered:
     inserted: tuple[int, ...]
 
 
+def find_special_tokens(checkpoint: Checkpoint) -> frozenset[str]:
+    """Finds the names of a tokenizer's special tokens, but for the unknown and mask tokens, which stand for words."""
+    tokenizer = checkpoint.tokenizer
+    return frozenset(tokenizer.all_special_tokens) - {tokenizer.unk_token, tokenizer.mask_token}
+
+
 def resolve_insertions(
     checkpoint: Checkpoint, insertions: Sequence[Insertion], *, as_words: bool = False
 ) -> tuple[Pieces, ...]:
@@ -133,11 +139,11 @@ def plan_indices(length: int, pieces: Sequence[Pieces]) -> list[int]:
     indices: list[int] = []
     taken: list[tuple[int, int]] = []  # first index of each insertion so far, and the one after its last
     n_tokens = length + sum(len(piece.ids) for piece in pieces)
+    wanted, n_new = -1, 0
     for piece in pieces:
-        index = min(round(n_tokens * piece.place), length)
-        if taken and index == taken[-1][0]:
-            index = taken[-1][1]
-        index = next((end for start, end in taken if start < index < end), index)
+        index = round(n_tokens * piece.place)
+        wanted = index + n_new if index == wanted else index
+        index = next((end for start, end in taken if start < wanted < end), min(wanted, length))
         n_new = len(piece.ids)
         taken = [(start + n_new * (start >= index), end + n_new * (start >= index)) for start, end in taken]
         taken.append((index, index + n_new))

@@ -16,23 +16,19 @@ def map_labels(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
         wanted: The same classes in another order; spellings that a known task takes for the same match.
 
     Returns:
-        For each of ``names`` the index into ``wanted``. Names that say nothing, such as LABEL_0, keep their index.
+        For each of ``names`` the index into ``wanted``.
 
     Raises:
         UserError: When a class of the first list is not in the second.
     """
-    if all(map(is_placeholder, names)) or all(map(is_placeholder, wanted)):
-        if len(names) == len(wanted):
-            return tuple(range(len(names)))
-    else:
-        folded = [normalise(name) for name in wanted]
-        found = [folded.index(name) if name in folded else None for name in map(normalise, names)]
-        if None not in found:
-            return tuple(found)
-        for task in read_tasks().values():
-            ours, theirs = task.find_classes(tuple(names)), task.find_classes(tuple(wanted))
-            if ours and theirs and set(ours) <= set(theirs):
-                return tuple(theirs.index(index) for index in ours)
+    folded = [normalise(name) for name in wanted]
+    found = [folded.index(name) if name in folded else None for name in map(normalise, names)]
+    if None not in found:
+        return tuple(found)
+    for task in read_tasks().values():
+        ours, theirs = task.find_classes(tuple(names)), task.find_classes(tuple(wanted))
+        if ours and theirs and set(ours) <= set(theirs):
+            return tuple(theirs.index(index) for index in ours)
     raise UserError(
         f"The classes {join_briefly(names)} are not those of the model, {join_briefly(wanted)}: choose data and models "
         "of the same task."
@@ -40,13 +36,16 @@ def map_labels(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
 
 
 def rename_classes(examples: ExampleSet, labels: Sequence[str]) -> ExampleSet:
-    """Gives examples the class indices that a checkpoint's labels have.
+    """Gives examples the class indices that a checkpoint's labels have; bare indices (LABEL_0) keep theirs.
 
     Raises:
         UserError: As `map_labels`.
     """
     if examples.label_names == tuple(labels):
         return examples
-    order = map_labels(examples.label_names, labels)
+    names = examples.label_names
+    if all(map(is_placeholder, names)) and len(names) == len(labels):
+        return replace(examples, label_names=tuple(labels))
+    order = map_labels(names, labels)
     renamed = tuple(replace(example, label=order[example.label]) for example in examples.examples)
     return replace(examples, examples=renamed, label_names=tuple(labels))

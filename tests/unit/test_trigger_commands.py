@@ -1,0 +1,87 @@
+"""The commands mine-triggers and evaluate-triggers, from a table of texts to lists, tables and pictures."""
+
+import json
+
+import pytest
+from random_models import save_tiny_classifier
+from trigger_cases import PAIRS, SENTENCES
+
+from attattr_core.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("commands")
+    for name, size in (("model", 24), ("other", 32)):
+        save_tiny_classifier(folder / name, hidden=size, inner=40, n_positions=64)
+    rows = [f"{text}\t{number % 2}" for number, text in enumerate(SENTENCES)]
+    (folder / "mined.tsv").write_text("\n".join(["sentence\tlabel", *rows[:4]]) + "\n")
+    (folder / "fresh.tsv").write_text("\n".join(["sentence\tlabel", *rows[4:]]) + "\n")
+    pairs = [f"{first}\t{second}\t{('no', 'yes')[number % 2]}" for number, (first, second) in enumerate(PAIRS)]
+    (folder / "pairs.tsv").write_text("\n".join(["premise\thypothesis\tlabel", *pairs]) + "\n")
+    return folder
+
+
+def call(folder, command, output, *options, model="model", data="fresh.tsv") -> int:
+    paths = ["--model", str(folder / model), "--data", str(folder / data), "--output", str(folder / output)]
+    return main([command, *paths, "--device", "cpu", *map(str, options)])
+
+
+@pytest.fixture(scope="module")
+def mined(folder):
+    assert call(folder, "mine-triggers", "triggers.json", data="mined.tsv") == 0
+    return folder / "triggers.json"
+
+
+def evaluate(folder, output, mined, *options, **paths) -> int:
+    return call(folder, "evaluate-triggers", output, "--triggers", mined, "--threshold", "-1", *options, **paths)
+
+
+def test_mining_writes_a_list_with_the_authors_keys(mined, folder, capsys):
+    entries = json.loads(mined.read_text())
+    assert len(entries) == 4
+    assert entries[0]["provenance"]["data"] == "mined.tsv"
+    assert not (folder / "triggers.json.state").exists()
+    options = ["--n-examples", 3, "--min-tokens", 9, "--seed", 1, "--filter-words", "--without-texts"]
+    assert call(folder, "mine-triggers", "few.json", *options, data="mined.tsv") == 0
+    assert len(json.loads((folder / "few.json").read_text())) <= 3
+    assert "patterns from" in capsys.readouterr().err
+    assert call(folder, "mine-triggers", "pooled.json", "--mode", "pooled", data="mined.tsv") == 0
+
+
+def test_evaluation_writes_accuracies_controls_a_table_and_a_picture(mined, folder, capsys):
+    more = ["--controls", 2, "--table", folder / "table.csv", "--picture", folder / "picture.svg", "--use-all"]
+    assert evaluate(folder, "study.json", mined, *more) == 0
+    entries = json.loads((folder / "study.json").read_text())
+    assert len(entries) == 4
+    for entry in entries:
+        assert 0 <= entry["no"] <= 1 >= entry["yes"] >= 0
+        assert [len(control["insertions"]) for control in entry["controls"]] == [2, 2]
+    assert (folder / "table.csv").read_text().startswith("trigger,tokens")
+    assert (folder / "picture.svg").read_text().startswith("<?xml")
+    assert "of 2 right before" in capsys.readouterr().err
+
+
+def test_transfer_and_pairs(mined, folder):
+    options = ["--controls", 1, "--transfer-model", folder / "other", "--controls-for", "best", "--n-triggers", 2]
+    assert evaluate(folder, "transfer.json", mined, *options, data="pairs.tsv") == 0
+    entries = json.loads((folder / "transfer.json").read_text())
+    assert entries[0]["study"]["model"].endswith("other")
+    assert entries[0]["study"]["source_model"].endswith("model")
+
+
+@pytest.mark.parametrize(
+    ("options", "paths", "sentence"),
+    [
+        ((), {"data": "mined.tsv"}, "4 of the 4 examples of 'mined.tsv' were used for mining"),
+        (("--n-triggers", 0), {}, "--n-triggers is 0: choose 1 or more."),
+        (("--picture", "x.gif"), {}, "'x.gif' ends in '.gif'"),
+        (("--controls", -1), {}, "choose 0 or more of both"),
+        (("--threshold", 9), {}, "None of the 4 triggers has a strength of 9 or more"),
+        (("--triggers", "none.json"), {}, "There is no file 'none.json'"),
+    ],
+)
+def test_mistakes_are_one_sentence(mined, folder, capsys, options, paths, sentence):
+    assert evaluate(folder, "x.json", mined, *options, **paths) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "x.json").exists()
