@@ -4,8 +4,6 @@ Scripts, pickles and archives of a repository are never fetched. What the Hub it
 (``refs/convert/parquet``) serves where a repository has no parquet files of its own.
 """
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,16 +12,13 @@ from huggingface_hub import constants
 
 from attattr_core.datasets.cards import Card, read_card
 from attattr_core.datasets.limits import DataLimits
-from attattr_core.datasets.parquet import read_parquet
 from attattr_core.datasets.splits import Split, find_splits
-from attattr_core.datasets.tables import Table
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import RemoteFile, find_cached
 from attattr_core.hub.client import MAX_CONFIG_BYTES, Deadline, HubUnavailableError, build_page
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, parse_hub_id
 from attattr_core.hub.sources import ask_hub, fetch_verified
-from attattr_core.hub.transfer import download, find_snapshot
 from attattr_core.label_tasks import join_briefly
 
 CONVERTED = "refs/convert/parquet"
@@ -239,48 +234,3 @@ def _find_cached(reference: Reference) -> HubDataset | None:
             page = build_page(cached.name, _TYPE)
             return HubDataset(cached.name, cached.sha, asked, page, splits, card_file, is_cached=True)
     return None
-
-
-def open_hub(
-    text: str,
-    *,
-    limits: DataLimits,
-    hub_limits: HubLimits,
-    on_progress: Callable[..., None] | None = None,
-) -> HubSplit:
-    """Find and download what ``ID[@REVISION][:CONFIG]:SPLIT`` names.
-
-    Raises:
-        UserError: When there is no such part, it may not be used, or the download breaks off.
-    """
-    name, *parts = text.split(":")
-    if len(parts) > 2 or "//" in text:
-        raise UserError(f"'hub:{text[:160]}' is no part of a data set: write hub:ID:CONFIG:SPLIT.")
-    dataset = find_dataset(name, limits=hub_limits)
-    if not parts:
-        known = join_briefly(f":{split.config}:{split.name}" for split in dataset.splits)
-        raise UserError(f"'hub:{text[:160]}' names no split: add one of {known}.")
-    chosen = choose_split(dataset, parts[0] if len(parts) == 2 else "", parts[-1], limits=limits)
-    with closing(download(chosen)) as steps:
-        for progress in steps:
-            if on_progress is not None:
-                on_progress(progress)
-    return chosen
-
-
-def read_split(chosen: HubSplit, limits: DataLimits) -> Table:
-    """Read a part of a data set that was downloaded.
-
-    Raises:
-        UserError: When it is not in the cache, or cannot be read.
-    """
-    folder = find_snapshot(chosen)
-    names = {column.lower(): names for column, names in chosen.split.class_names}
-    partial = "The Hub has converted a part of this data set only." if chosen.split.is_partial else ""
-    return read_parquet(
-        [folder / file.name for file in chosen.split.files],
-        chosen.title,
-        limits,
-        class_names=names,
-        notice=" ".join(filter(None, (chosen.notice, partial))),
-    )

@@ -17,8 +17,8 @@ _FOLDER = Path(__file__).resolve().parents[2] / "assets" / "data"
 EMBEDDED_SETS = {name: _FOLDER / f"{name}.tsv" for name in ("sst2", "snli")}
 HUB_PREFIX = "hub:"
 DATA_HELP = (
-    "labelled data: a .tsv, .csv, .jsonl (or .gz of one) or .parquet file, sst2 or snli for the embedded sets, or a data set of "
-    "the Hub as hub:ID:CONFIG:SPLIT, such as hub:nyu-mll/glue:sst2:validation"
+    "labelled data: a .tsv, .csv, .jsonl (or .gz of one) or .parquet file, sst2 or snli for the embedded sets, or a "
+    "data set of the Hub as hub:ID:CONFIG:SPLIT, such as hub:nyu-mll/glue:sst2:validation"
 )
 
 
@@ -47,7 +47,7 @@ def open_data(
     if name in EMBEDDED_SETS:
         return label_table(read_table(EMBEDDED_SETS[name], limits), labels)
     if name.startswith(HUB_PREFIX):
-        from attattr_core.datasets.hub_sets import open_hub, read_split
+        from attattr_core.datasets.hub_reading import open_hub, read_split
         from attattr_core.hub import HubLimits
 
         hub_limits = hub_limits or HubLimits.from_environment()

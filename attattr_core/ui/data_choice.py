@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from attattr_core.datasets import APP_LIMITS, EMBEDDED_SETS, DataLimits, ExampleSet, Preview, preview
-from attattr_core.datasets.hub_sets import HubDataset, HubSplit, list_splits, read_split
+from attattr_core.datasets.hub_reading import read_split
+from attattr_core.datasets.hub_sets import HubDataset, HubSplit, list_splits
 from attattr_core.datasets.labelling import label_table
 from attattr_core.datasets.reading import read_table
 from attattr_core.datasets.tables import Table

@@ -10,7 +10,7 @@ from attattr_core.heads.importance_files import load_importance
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.heads.study_files import FORMAT, load_study
 from attattr_core.ui.components import warn
-from attattr_core.ui.heads_payload import Heads, Shelf, show_shipped
+from attattr_core.ui.heads_payload import Desk, Heads, Shelf, show_shipped
 from attattr_core.ui.models import Choice
 
 #: The most of each that the page shows.
@@ -24,7 +24,7 @@ MOST = {
 }
 
 
-def open_heads(path: str, shelf: Shelf) -> tuple[Any, Any, Any]:
+def open_heads(path: str, shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
     """Shows a saved file, ours or a list of the authors' scripts: values for the view, the status and the shelf."""
     try:
         study = read_file(Path(path), shelf.shown.study)
@@ -33,12 +33,14 @@ def open_heads(path: str, shelf: Shelf) -> tuple[Any, Any, Any]:
         return gr.skip(), warn(str(error)), gr.skip()
     finally:
         Path(path).unlink(missing_ok=True)
-    shelf = shelf.put(Heads("", study.model, study, "opened"))
+    desk.end()
+    shelf = shelf.put(shelf.shown.settle()).put(Heads("", study.model, study, "opened"))
     return shelf.build_message(), "", shelf
 
 
-def go_back(choice: Choice | None, shelf: Shelf) -> tuple[Any, Any, Any]:
+def go_back(choice: Choice | None, shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
     """Shows the chosen checkpoint again: values for the view, the status and the shelf."""
+    desk.end()
     if choice is None:
         return gr.skip(), "", gr.skip()
     shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))

@@ -15,7 +15,7 @@ from attattr_core.heads.results import DIRECTIONS, METHODS, HeadImportance, Head
 from attattr_core.settings import Settings
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_payload import Heads, Progress, Shelf, show_shipped
+from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, show_shipped
 from attattr_core.ui.heads_store import find_store, make_key
 from attattr_core.ui.heads_work import CurvesJob, ImportanceJob, Refusal, prune_heads, rank_heads
 from attattr_core.ui.model_picker import Names
@@ -103,13 +103,13 @@ def measure_heads(
         directions: Which heads go first.
         n_seeds: Random orders.
         steps: One of `STEPS`.
-        rest: The fields of the convention, then the states: data, choice, names, shelf.
+        rest: The fields of the convention, then the states: data, choice, names, shelf, desk.
 
     Yields:
         Values for the view, the status and the shelf.
     """
-    *convention, data, choice, names, shelf = rest
-    shelf = shelf or Shelf(Heads("", ""))
+    *convention, data, choice, names, shelf, desk = rest
+    work = desk.begin()
     try:
         choice = models.find(model, choice)
         if not choice.is_here:
@@ -123,24 +123,39 @@ def measure_heads(
         examples = _read_data(models, choice, names, data)
         with closing(_measure(choice, examples, request)) as steps_so_far:
             for heads in steps_so_far:
+                if not desk.holds(work):
+                    return
                 shelf = shelf.put(heads)
                 yield shelf.build_message(), "", shelf
     except UserError as error:
+        if not desk.holds(work):
+            return
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf
 
 
-def stop_measuring(shelf: Shelf) -> tuple[Any, Any, Any]:
+def stop_measuring(shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
     """Keeps what was measured when it was stopped: values for the view, the status and the shelf."""
+    desk.end()
     shelf = shelf.put(shelf.shown.settle())
     return shelf.build_message(), "", shelf
 
 
-def leave_checkpoint(shelf: Shelf) -> tuple[Any, Any]:
-    """Stops what is measured when another checkpoint is named: values for the view and the shelf."""
-    if shelf.shown.settle() is shelf.shown:
+def leave_checkpoint(choice: Choice | None, shelf: Shelf, desk: Desk) -> tuple[Any, Any]:
+    """Stops what is measured when another checkpoint is named, which may be chosen already.
+
+    Returns:
+        Values for the view and the shelf.
+    """
+    desk.end()
+    settled = shelf.shown.settle()
+    is_other = choice is not None and settled.key not in ("", choice.key)
+    if settled is shelf.shown and not is_other:
         return gr.skip(), gr.skip()
-    return stop_measuring(shelf)[::2]
+    shelf = shelf.put(settled)
+    if is_other:
+        shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))
+    return shelf.build_message(), shelf
 
 
 def _read_data(models: Models, choice: Choice, names: Names | None, data: DataChoice) -> ExampleSet:

@@ -1,6 +1,7 @@
 """What the browser gets to draw the importance of heads and what pruning does."""
 
 import secrets
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -79,21 +80,21 @@ class Heads:
         return replace(self.settle(), status=status, progress=progress, resting=self.settle().status)
 
     def build_message(self, others: Iterable[HeadImportance] = ()) -> str:
-        """Builds the view's value; a random part makes it a new one, so that the view always hears of it.
+        """Builds the view's value; its moment makes it a new one, and tells the view which of two is the later.
 
         Args:
             others: Importances of other checkpoints; those of the same shape can be compared.
         """
         if self.study is None:
             progress = None if self.progress is None else vars(self.progress)
-            head = {"version": VERSION, "id": secrets.token_hex(4), "run": self.run}
+            head = {"version": VERSION, "moment": time.time_ns(), "run": self.run}
             return dump_message(**head, status="empty", model=self.model, progress=progress)
         study = self.study
         shape = next(iter(study.importances.values())).values.shape
         compared = list_compared(study, others)
         return dump_message(
             version=VERSION,
-            id=secrets.token_hex(4),
+            moment=time.time_ns(),
             run=self.run,
             status=self.status,
             model=study.model,
@@ -129,6 +130,28 @@ class Heads:
             "n_examples": importance.n_examples,
             "progress": self.counts.get(name) if is_own else None,
         }
+
+
+class Desk:
+    """Which work of a visitor counts: Gradio cancels work some time after it was asked to, and what was left behind
+    must not write over what is shown since."""
+
+    def __init__(self) -> None:
+        """Makes a desk without work."""
+        self._work: object = None
+
+    def begin(self) -> object:
+        """Begins work; what was going on before does not count any more."""
+        self._work = object()
+        return self._work
+
+    def end(self) -> None:
+        """Ends what is going on."""
+        self._work = None
+
+    def holds(self, work: object) -> bool:
+        """Tells whether some work still counts."""
+        return self._work is work
 
 
 @dataclass(frozen=True, eq=False)

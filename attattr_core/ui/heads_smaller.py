@@ -16,7 +16,7 @@ from attattr_core.heads.pictures import METRIC_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_payload import Heads, Progress, Shelf, SmallerInWords
+from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, SmallerInWords
 from attattr_core.ui.heads_work import Refusal, SmallerJob, SmallerStep, shrink_heads
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
@@ -31,14 +31,21 @@ _STAGES = {
 
 
 def save_smaller_model(
-    models: Models, model: str, data: DataChoice, choice: Choice | None, names: Names | None, shelf: Shelf, asked: Any
+    models: Models,
+    model: str,
+    data: DataChoice,
+    choice: Choice | None,
+    names: Names | None,
+    shelf: Shelf,
+    desk: Desk,
+    asked: Any,
 ) -> Iterator[tuple[Any, Any, Any, Any]]:
     """Removes the heads that the page marks, measures and packs.
 
     Yields:
         Values for the view, the status, the shelf and the file.
     """
-    folder = Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
+    work, folder = desk.begin(), Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
     try:
         choice = models.find(model, choice)
         heads = _read_heads(shelf.shown, choice, asked)
@@ -49,6 +56,8 @@ def save_smaller_model(
         name = re.sub(r"[^\w.-]+", "-", choice.description.name.split("/")[-1])[:80]
         path = folder / f"{name}-without-{len(heads)}-heads.zip"
         for step in shrink_heads(SmallerJob(choice.description, heads, importance, examples, path)):
+            if not desk.holds(work):
+                return
             if isinstance(step, Refusal):
                 raise UserError(step.sentence)
             if step.figures is None:
@@ -60,6 +69,8 @@ def save_smaller_model(
                 file = gr.File(str(path), visible=True)
             yield shelf.build_message(), "", shelf, file
     except UserError as error:
+        if not desk.holds(work):
+            return
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf, gr.skip()
     finally:
@@ -82,7 +93,9 @@ def describe_smaller(step: SmallerStep, n_heads: int, n_all: int) -> SmallerInWo
     """Puts a smaller model into words."""
     sentence = f"{n_heads} of {n_all} heads removed"
     if step.n_zeroed:
-        sentence += f"; the weights of {step.n_zeroed} are zeros, for a configuration gives all layers as many heads"
+        sentence += (
+            f"; the weights of {step.n_zeroed} are zeros, because a configuration gives all layers one number of heads"
+        )
     sentence += f"; measured on {step.n_examples} examples, {step.device}."
     return SmallerInWords(sentence, tuple(_list_rows(step)))
 

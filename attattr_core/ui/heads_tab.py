@@ -14,7 +14,7 @@ from attattr_core.ui.heads_components import heads_view
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
 from attattr_core.ui.heads_measure import OFFERED, STEPS, leave_checkpoint, measure_heads, stop_measuring
-from attattr_core.ui.heads_payload import Shelf, show_shipped
+from attattr_core.ui.heads_payload import Desk, Shelf, show_shipped
 from attattr_core.ui.heads_smaller import save_smaller_model
 from attattr_core.ui.models import Choice, Models
 
@@ -39,6 +39,7 @@ class HeadsTab:
     smaller: gr.File
     view: gr.HTML
     shelf: gr.State
+    desk: gr.State
 
 
 def build_heads_tab(first: Choice) -> HeadsTab:
@@ -59,7 +60,9 @@ def build_heads_tab(first: Choice) -> HeadsTab:
     smaller = gr.File(label="The smaller model", visible=False, interactive=False, elem_id="heads-file")
     view = heads_view(shelf.build_message())
     state = gr.State(shelf, time_to_live=_SECONDS_KEPT)
-    return HeadsTab(data, fields, measure, stop, opener, smaller, view, state)
+    return HeadsTab(
+        data, fields, measure, stop, opener, smaller, view, state, gr.State(Desk(), time_to_live=_SECONDS_KEPT)
+    )
 
 
 def _build_fields() -> list[Any]:
@@ -90,11 +93,14 @@ def _build_fields() -> list[Any]:
     return [methods, n_ranking, n_pruning, directions, n_seeds, steps]
 
 
-def fill_heads(choice: Choice | None, shelf: Shelf) -> tuple[Any, Any, Any]:
+def fill_heads(choice: Choice | None, shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
     """Shows what is known of a checkpoint when it is chosen: values for the view, the shelf and the file."""
     if choice is None or shelf.shown.key == choice.key:
         return gr.skip(), gr.skip(), gr.skip()
-    shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))
+    desk.end()
+    shelf = shelf.put(shelf.shown.settle()).put(
+        shelf.find(choice.key) or show_shipped(choice.key, choice.description.name)
+    )
     return shelf.build_message(), shelf, gr.File(visible=False)
 
 
@@ -105,26 +111,30 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
     tab.view.show_heatmaps(
         None, None, tabs, js="() => ({ __type__: 'update', selected: 'heatmaps' })", api_visibility="private"
     )
-    states = [tab.data.choice, page.choice, page.names, tab.shelf]
+    kept = [tab.shelf, tab.desk]
+    states = [tab.data.choice, page.choice, page.names, *kept]
     outputs = [tab.view, page.status, tab.shelf]
     measuring = {"fn": partial(measure_heads, models), "inputs": [page.model, *tab.fields, *page.settings, *states]}
     measuring |= {"outputs": outputs, **_WORK}
 
     # EventData reaches only plain functions.
-    def save(model: str, data: Any, choice: Any, names: Any, shelf: Shelf, event: gr.EventData) -> Iterator[tuple]:
-        yield from save_smaller_model(models, model, data, choice, names, shelf, event._data)
+    def save(
+        model: str, data: Any, choice: Any, names: Any, shelf: Shelf, desk: Desk, event: gr.EventData
+    ) -> Iterator[tuple]:
+        yield from save_smaller_model(models, model, data, choice, names, shelf, desk, event._data)
 
+    # What one trigger starts runs in the order in which it was connected.
+    tab.measure.click(None, None, None, js="() => window.__attattr?.heads?.wait?.()", api_visibility="private")
     jobs = [
         tab.measure.click(**measuring, api_name="heads", **_QUIET),
         tab.view.measure_heads(**measuring, **_PRIVATE),
         tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE),
     ]
-    tab.measure.click(None, None, None, js="() => window.__attattr?.heads?.wait?.()", api_visibility="private")
     for trigger in (tab.stop.click, tab.view.stop_heads):
-        trigger(stop_measuring, tab.shelf, outputs, cancels=jobs, queue=False, **_PRIVATE)
+        trigger(stop_measuring, kept, outputs, cancels=jobs, queue=False, **_PRIVATE)
     left = [tab.view, tab.shelf]
-    page.model.change(leave_checkpoint, tab.shelf, left, cancels=jobs, queue=False, **_PRIVATE)
-    page.choice.change(fill_heads, [page.choice, tab.shelf], [tab.view, tab.shelf, tab.smaller], **_PRIVATE)
-    tab.opener.upload(open_heads, [tab.opener, tab.shelf], outputs, **_PRIVATE)
-    tab.view.go_back(go_back, [page.choice, tab.shelf], outputs, **_PRIVATE)
+    page.model.change(leave_checkpoint, [page.choice, *kept], left, cancels=jobs, queue=False, **_PRIVATE)
+    page.choice.change(fill_heads, [page.choice, *kept], [tab.view, tab.shelf, tab.smaller], **_PRIVATE)
+    tab.opener.upload(open_heads, [tab.opener, *kept], outputs, **_PRIVATE)
+    tab.view.go_back(go_back, [page.choice, *kept], outputs, **_PRIVATE)
     tab.view.export_heads(export_heads, tab.shelf, [page.download, page.status], **_PRIVATE)

@@ -48,8 +48,7 @@ def export_triggers(choice: Choice | None, kept: Kept | None, event: gr.EventDat
 
 def _write(mined: Mined, file_format: str, asked: dict[str, Any]) -> bytes:
     if file_format == "json":
-        is_whole = mined.study is not None and len(mined.study.results) >= len(mined.triggers.triggers)
-        text = dump_study(mined.study, triggers=mined.triggers) if is_whole else dump_triggers(mined.triggers)
+        text = dump_study(mined.study, triggers=mined.triggers) if mined.study else dump_triggers(mined.triggers)
         return text.encode()
     if mined.study is None:
         raise UserError("These triggers are not evaluated yet: evaluate them for a table or a picture, or take JSON.")

@@ -117,15 +117,18 @@ def mine_data(
         yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
         mined = None
         for part in _refusing(mine(job)):
-            progress = work.measure("mining", "examples", part.n_done, part.n_total)
-            is_last = part.n_done == part.n_total
-            if work.is_due(is_last):
+            if work.is_due(part.n_done, part.n_total, "examples" if job.mode == "paper" else "steps", "mining"):
                 mined = gather(part.triggers) if part.triggers.triggers else None
-                yield work.show("done" if is_last and others is None else "running", wanted.mode, mined, progress)
-        if others is not None and mined is not None:
-            job = EvaluationJob(choice.description, own, others, mined.triggers, n_triggers, n_seeds)
-            job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
-            yield from _evaluate(work, job, mined, wanted)
+                yield work.show("running", wanted.mode, mined)
+        if not part.triggers.triggers:
+            raise UserError("No trigger was found in these examples: take more of them, or other data.")
+        mined = gather(part.triggers)
+        if others is None:
+            yield work.show("done", wanted.mode, mined)
+            return
+        job = EvaluationJob(choice.description, own, others, mined.triggers, n_triggers, n_seeds)
+        job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
+        yield from _evaluate(work, job, mined, wanted)
     except UserError as error:
         yield work.refuse(error)
 
@@ -242,6 +245,7 @@ class _Work:
     ) -> None:
         self.models, self.model, self.choice, self.names, self.kept = models, model, choice, names, kept
         self.run, self.started, self.last = secrets.token_hex(6), time.monotonic(), 0.0
+        self.progress: Progress | None = None
 
     def start(self) -> Choice:
         self.choice = self.models.find(self.model, self.choice)
@@ -249,27 +253,26 @@ class _Work:
             raise UserError(f"{self.choice.description.name!r} is not downloaded yet: press Load first.")
         return self.choice
 
-    def is_due(self, is_last: bool) -> bool:
+    def is_due(self, n_done: int, n_total: int, unit: str, what: str) -> bool:
+        """Notes how far the work is; whether the visitor has not been told for a while."""
         now = time.monotonic()
-        if not is_last and now - self.last < _SECONDS_BETWEEN_MESSAGES:
+        self.progress = Progress(what, unit, n_done, n_total, now - self.started)
+        if now - self.last < _SECONDS_BETWEEN_MESSAGES:
             return False
         self.last = now
         return True
 
-    def measure(self, what: str, unit: str, n_done: int, n_total: int) -> Progress:
-        return Progress(what, unit, n_done, n_total, time.monotonic() - self.started)
-
     def restart(self) -> None:
         self.started = time.monotonic()
 
-    def show(self, status: str, mode: str, mined: Mined | None, progress: Progress) -> Values:
+    def show(self, status: str, mode: str, mined: Mined | None) -> Values:
         """Shows what there is so far; before there is anything, what was there before."""
         before = find_shown(self.choice, self.kept)
         groups = dict(before.mined) if before is not None else {}
         if mined is not None:
             groups[mode] = mined
         has_shipped = find_shipped(self.choice.description.name) is not None
-        shown = Shown(self.run, status, groups, mode, progress, has_shipped=has_shipped)
+        shown = Shown(self.run, status, groups, mode, self.progress, has_shipped=has_shipped)
         self.kept = _keep(self.kept, self.choice.key, shown)
         return shown.build_message(), "", self.kept
 
@@ -286,18 +289,18 @@ class _Work:
 
 
 def _evaluate(work: _Work, job: EvaluationJob, mined: Mined, wanted: Wanted) -> Iterator[Values]:
-    attacked = job.second or job.description
+    attacked, mode = job.second or job.description, mined.triggers.mode
+
+    def add(part: Any) -> Mined:
+        if job.second is not None:
+            return replace(mined, transfer=part.study)
+        return replace(mined, study=part.study, source=(wanted.evaluation, wanted.drops))
+
     work.restart()
     for part in _refusing(evaluate(job)):
-        is_last = part.n_done == part.n_total
-        if not work.is_due(is_last):
-            continue
-        progress = work.measure(f"evaluating on {attacked.name}", "passes over the data", part.n_done, part.n_total)
-        if job.second is None:
-            mined = replace(mined, study=part.study, source=(wanted.evaluation, wanted.drops))
-        else:
-            mined = replace(mined, transfer=part.study)
-        yield work.show("done" if is_last else "running", mined.triggers.mode, mined, progress)
+        if work.is_due(part.n_done, part.n_total, "passes over the data", f"evaluating on {attacked.name}"):
+            yield work.show("running", mode, add(part))
+    yield work.show("done", mode, add(part))
 
 
 def _own(names: Names | None, choice: Choice) -> tuple[str, ...]:

@@ -31,7 +31,10 @@ _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _QUICK = {**_PRIVATE, "queue": False}
 _SECONDS_KEPT = 3600
-_MODES = ("paper",)
+_MODES = (
+    ("paper: the strongest pattern of each example", "paper"),
+    ("pooled: tokens that are strong in many examples, kept by what they do to held-out ones", "pooled"),
+)
 _NOTE = Path(__file__).parent / "static" / "triggers" / "note.md"
 # The text of the header, for the part of the page that shows it; in the browser alone.
 _TELL_TEXTS = "(a, b) => { (window.__attattr ||= {}).texts = [a, b]; dispatchEvent(new Event('attattr-texts')); }"

@@ -16,7 +16,7 @@ from attattr_core.datasets.hub_sets import find_dataset
 from attattr_core.hub import HubLimits
 from attattr_core.ui import Models
 from attattr_core.ui.data_choice import read_choice, suggest_set
-from attattr_core.ui.data_picker import follow_checkpoint, list_parts, load_set, look_up_set, pick_source, take_file
+from attattr_core.ui.data_steps import follow_checkpoint, list_parts, load_set, look_up_set, pick_source, take_file
 
 TABLE = "sentence\tlabel\n<script>alert(1)</script>\tpositive\n${alert(2)} {{value}}\t<img src=x onerror=alert(3)>\n"
 

@@ -16,11 +16,20 @@ from attattr_core.settings import Settings
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
 from attattr_core.ui.heads_measure import leave_checkpoint, read_request, stop_measuring
-from attattr_core.ui.heads_payload import Heads, Progress, Shelf, correlate, load_shipped, show_shipped
+from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, correlate, load_shipped, show_shipped
 from attattr_core.ui.heads_store import Store, make_key
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 FIELDS = (["attattr", "taylor"], 10, 20, ["least-first"], 3, "every head")
+
+
+class Chosen:
+    """A choice of a checkpoint, as far as its study goes."""
+
+    key = "sst2@"
+
+    class description:  # noqa: N801
+        name = "sst2"
 
 
 class Event:
@@ -101,11 +110,23 @@ def test_work_that_ends_early_leaves_what_was_there():
     waiting = make_shelf().shown.wait(Progress("loading"))
     assert (waiting.status, waiting.settle().status) == ("measuring", "done")
     measured = Heads("sst2@", "sst2", make_study(), "measuring")
-    message, _, shelf = stop_measuring(Shelf(measured))
+    message, _, shelf = stop_measuring(Shelf(measured), Desk())
     assert read(message)["status"] == shelf.shown.status == "stopped"
     empty = Heads("other@", "other").wait(Progress("loading")).settle()
     assert (empty.status, empty.progress) == ("empty", None)
-    assert not any(isinstance(value, Shelf) for value in leave_checkpoint(make_shelf()))  # nothing ran: nothing changes
+    assert leave_checkpoint(Chosen, Shelf(replace(measured, key="other@")), Desk())[1].shown.key == "sst2@"
+    unchanged = leave_checkpoint(Chosen, make_shelf(), Desk())  # nothing ran
+    assert not any(isinstance(value, Shelf) for value in unchanged)
+
+
+def test_work_that_was_left_does_not_count():
+    desk = Desk()
+    first = desk.begin()
+    assert desk.holds(first)
+    second = desk.begin()
+    assert not desk.holds(first)
+    stop_measuring(make_shelf(), desk)
+    assert not desk.holds(second)
 
 
 def test_only_the_last_studies_are_kept():
@@ -169,38 +190,31 @@ def test_files_of_both_kinds_and_of_the_authors_are_opened(tmp_path):
     shelf = make_shelf()
     path = tmp_path / "study.json"
     save_study(make_study(model="other"), path)
-    message, status, opened = open_heads(str(path), shelf)
+    message, status, opened = open_heads(str(path), shelf, Desk())
     assert (read(message)["model"], status, opened.shown.status) == ("other", "", "opened")
     assert not path.exists()  # it is the visitor's
-    assert go_back_to(opened) == "sst2"
+    assert read(go_back(Chosen, opened, Desk())[0])["model"] == "sst2"
     path = tmp_path / "importance.json"
     save_importance(make_importance("taylor"), path)
-    assert [part["method"] for part in read(open_heads(str(path), shelf)[0])["importances"] if part["is_own"]] == [
-        "taylor"
-    ]
+    assert [
+        part["method"] for part in read(open_heads(str(path), shelf, Desk())[0])["importances"] if part["is_own"]
+    ] == ["taylor"]
     path.write_text(json.dumps(list(range(6))))
-    assert read(open_heads(str(path), shelf)[0])["importances"][0]["values"] == list(range(6))
-
-
-def go_back_to(shelf):
-    class Chosen:
-        key = "sst2@"
-
-    return read(go_back(Chosen, shelf)[0])["model"]
+    assert read(open_heads(str(path), shelf, Desk())[0])["importances"][0]["values"] == list(range(6))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1, 2, 3]", '{"format": "attattr-heads"}', "[[1, 2], [3]]", '["a"]'])
 def test_files_that_are_something_else_are_refused(tmp_path, content):
     path = tmp_path / "wrong.json"
     path.write_text(content)
-    _, status, _ = open_heads(str(path), make_shelf())
+    _, status, _ = open_heads(str(path), make_shelf(), Desk())
     assert read(status)["kind"] == "error"
 
 
 def test_files_that_are_too_large_are_refused(tmp_path):
     path = tmp_path / "large.json"
     save_importance(make_importance(shape=(65, 2)), path)
-    _, status, _ = open_heads(str(path), make_shelf())
+    _, status, _ = open_heads(str(path), make_shelf(), Desk())
     assert "65 layers: the page shows up to 64" in read(status)["text"]
 
 

@@ -9,8 +9,10 @@ from playwright.sync_api import expect
 from attattr_core.heads.plan import make_mask
 from attattr_core.heads.study_files import load_study, save_study
 from attattr_core.ui.heads_payload import load_shipped
+from tests.browser.test_model_picker import name_model
 from tests.browser.test_page import HOSTILE, choose
 
+OWN = (("good", "yes"), ("bad", "no"), ("fine", "yes"), ("dull", "no"))
 HEADS = "document.querySelector('.aa-heads').attattr"
 
 
@@ -68,7 +70,7 @@ def export(page, picture, file_format, tmp_path):
 
 
 def test_the_first_visit_shows_the_shipped_study(heads):
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli @ ")
     expect(heads.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
     assert heads.locator("[data-testid=heads-grid-attattr] .aa-cell").count() == 72
     expect(heads.get_by_test_id("heads-metric")).to_contain_text(re.compile(r"accuracy 0\.\d{3} \(0\.\d{3} to"))
@@ -119,7 +121,7 @@ def test_a_click_opens_the_head_of_the_text_that_is_explained(heads):
 
 def test_another_checkpoint_brings_its_own_study_and_its_heads_wait_for_a_run(heads):
     choose(heads, "model", "sst2")
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
     heads.get_by_test_id("heads-attattr-3-10").click()
     expect(heads.get_by_test_id("heads-hover")).to_contain_text("explained with another checkpoint (snli)")
     expect(heads.get_by_role("tab", name="Heads")).to_have_attribute("aria-selected", "true")
@@ -127,7 +129,7 @@ def test_another_checkpoint_brings_its_own_study_and_its_heads_wait_for_a_run(he
     expect(heads.get_by_test_id("heads-correlation")).to_contain_text("Pearson's r")
 
 
-def test_own_data_are_measured_and_a_smaller_model_is_saved(heads, tmp_path):
+def test_embedded_data_are_measured_and_exported(heads, tmp_path):
     measure(heads)
     heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
     expect(heads.get_by_test_id("heads-source")).to_contain_text("measured now")
@@ -136,6 +138,35 @@ def test_own_data_are_measured_and_a_smaller_model_is_saved(heads, tmp_path):
     assert list(study.importances) == ["taylor"]
     assert study.n_examples == 4
     assert export(heads, "curves", "svg", tmp_path).read_text().startswith("<?xml")
+
+
+def test_own_data_on_a_model_of_the_hub_up_to_a_smaller_model(heads, served, tiny, tmp_path):
+    served.add("org/tiny", tiny)
+    name_model(heads, "org/tiny")
+    expect(heads.get_by_test_id("heads-empty")).to_contain_text("Which heads does org/tiny need?")
+    heads.get_by_test_id("heads-measure").click()
+    expect(heads.get_by_test_id("status")).to_contain_text("'org/tiny' is not downloaded yet: press Load first.")
+    expect(heads.get_by_test_id("heads-measure")).to_be_visible()
+    heads.locator("#load").click()
+    expect(heads.get_by_test_id("card")).to_contain_text("in memory", timeout=60_000)
+    path = tmp_path / "<b>mine.tsv"
+    path.write_text("sentence\tlabel\n" + "".join(f"{word} film\t{label}\n" for word, label in OWN))
+    heads.locator("#heads-fold > button").click()
+    heads.get_by_label("my file").check()
+    with heads.expect_file_chooser() as chooser:
+        heads.locator("#heads-upload").click()
+    chooser.value.set_files(path)
+    expect(heads.locator("#heads-data")).to_contain_text("4 rows")
+    measure(heads, n_ranking=4, methods=("attribution", "Taylor"))
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=120_000)
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("curves on 4 examples")
+    heads.get_by_test_id("heads-rate").fill("2")
+    heads.get_by_test_id("heads-save").click()
+    expect(heads.get_by_test_id("heads-smaller")).to_contain_text("2 of 4 heads removed", timeout=120_000)
+    expect(heads.get_by_test_id("heads-smaller")).to_contain_text("accuracy")
+    with heads.expect_download() as download:
+        heads.locator("#heads-file a").first.click()
+    assert re.fullmatch(r"tiny-without-2-heads.*\.zip", download.value.suggested_filename)
 
 
 def test_measuring_is_stopped_and_keeps_what_is_there(heads):
@@ -149,6 +180,17 @@ def test_measuring_is_stopped_and_keeps_what_is_there(heads):
     expect(heads.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
     choose(heads, "model", "snli")
     expect(heads.get_by_test_id("heads-source")).to_contain_text("stopped")
+
+
+def test_another_checkpoint_ends_what_is_measured(heads):
+    measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
+    choose(heads, "model", "sst2")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
+    expect(heads.get_by_test_id("heads-progress")).to_be_hidden()
+    measure(heads)  # the queue is free again
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
 
 
 def test_a_refusal_leaves_the_study_and_frees_the_buttons(heads):
@@ -175,7 +217,7 @@ def test_files_with_hostile_names_are_shown_as_text(heads, tmp_path):
     heads.get_by_test_id("heads-method").select_option(HOSTILE)
     assert heads.locator(".aa-heads img, .aa-heads script").count() == 0
     heads.get_by_test_id("heads-back").click()
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli.tsv")
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("snli @ ")
 
 
 def test_the_authors_list_and_large_models_are_drawn(heads, tmp_path):
@@ -192,5 +234,5 @@ def test_the_authors_list_and_large_models_are_drawn(heads, tmp_path):
 def test_a_study_is_drawn_that_came_while_another_tab_was_open(page):
     choose(page, "model", "sst2")
     open_tab(page)
-    expect(page.get_by_test_id("heads-source")).to_contain_text("sst2.tsv")
+    expect(page.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
     assert page.get_by_test_id("heads-least-first-picture").bounding_box()["width"] > 300

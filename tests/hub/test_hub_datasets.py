@@ -10,7 +10,8 @@ from huggingface_hub import constants
 
 from attattr_core import UserError
 from attattr_core.datasets import DataLimits, open_data
-from attattr_core.datasets.hub_sets import choose_split, find_dataset, list_splits, parse_dataset_id, read_split
+from attattr_core.datasets.hub_reading import read_split
+from attattr_core.datasets.hub_sets import choose_split, find_dataset, list_splits, parse_dataset_id
 from attattr_core.hub import HubLimits, download
 
 LABELS = ("positive", "negative")

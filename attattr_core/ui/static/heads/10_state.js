@@ -30,7 +30,8 @@ const METRICS = { accuracy: "accuracy", matthews: "Matthews correlation", pearso
 
 const methodName = (method) => METHODS[method]?.[0] ?? method;
 const methodKind = (method) => METHODS[method]?.[2] ?? "attribution";
-const methodOrder = (a, b) => Object.keys(METHODS).indexOf(a) - Object.keys(METHODS).indexOf(b);
+const placeOf = (method) => (METHODS[method] ? Object.keys(METHODS).indexOf(method) : 99);
+const methodOrder = (a, b) => placeOf(a) - placeOf(b);
 
 function keptRecord() {
   window.__attattr ||= {};

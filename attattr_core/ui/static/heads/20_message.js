@@ -8,6 +8,7 @@ function parseMessage(text) {
   if (!Array.isArray(importances) || !Array.isArray(curves) || !Array.isArray(layerwise)) throw new PayloadError("parts of it are missing");
   for (const importance of importances)
     if (importance.values?.length !== nLayers * nHeads) throw new PayloadError("an importance does not cover all heads");
+  importances.sort((a, b) => b.is_own - a.is_own || methodOrder(a.method, b.method));
   for (const importance of importances) importance.rank = rankHeads(importance.values);
   return message;
 }

@@ -141,6 +141,8 @@ function createView(root) {
     if (value && value !== kept.value) {
       const message = parseMessage(value);
       kept.value = value;
+      if (message.moment < (kept.moment ?? 0)) return; // the rest of work that was left behind
+      kept.moment = message.moment;
       view.saving = message.status === "saving";
       if (message.status !== "refused") {
         if (message.run !== kept.message?.run) view.sentence = "";

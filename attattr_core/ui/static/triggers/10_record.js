@@ -10,7 +10,10 @@ const VERDICTS = {
   no: "no better than random tokens",
 };
 
-const MODES = { paper: "the authors' way: the two strongest entries of each example's strongest head" };
+const MODES = {
+  paper: "the authors' way: the two strongest entries of each example's strongest head",
+  pooled: "tokens that are strong in many examples, kept by what they do to held-out ones",
+};
 
 /** Parses a message to the triggers view; null for the invitation of an empty tab. */
 function parseTriggers(text) {
