@@ -31,6 +31,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--use-all", action="store_true", help="insert both pairs even where the second entry is weak")
     parser.add_argument(
+        "--as-words", action="store_true", help="insert the whole words that the tokens belong to, not the pieces"
+    )
+    parser.add_argument(
         "--threshold", type=float, default=0.02, help="least strength of a pattern (default: %(default)s)"
     )
     parser.add_argument("--n-triggers", type=int, metavar="N", help="the strongest N only (default: all)")
@@ -97,7 +100,7 @@ def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argpars
         "seed": options.seed,
     }
     if options.transfer_model is None:
-        steps = evaluate_triggers(checkpoint, examples, triggers, **arguments)
+        steps = evaluate_triggers(checkpoint, examples, triggers, as_words=options.as_words, **arguments)
     else:
         target = load_model(options.transfer_model, options.device)
         steps = transfer_triggers(checkpoint, target, examples, triggers, **arguments)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from test_golden import FILES, load
 
+from attattr_core import integration
 from attattr_core.datasets import read_examples
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.evaluation import evaluate_triggers
@@ -19,7 +20,8 @@ LEAST = {"sst-2": 15, "mnli": 0}
 
 
 @pytest.mark.parametrize("task", FILES)
-def test_patterns_are_those_of_the_authors_code(golden, task):
+def test_patterns_are_those_of_the_authors_code(golden, task, monkeypatch):
+    monkeypatch.setattr(integration, "CPU_TOKENS", 1 << 14)  # for a model this small, larger chunks are faster
     folder = golden / task
     expected = json.loads((folder / "trigger_patterns_top10_of_20.json").read_text(encoding="utf-8"))
     checkpoint = load(folder)

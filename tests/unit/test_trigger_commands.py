@@ -50,14 +50,23 @@ def test_mining_writes_a_list_with_the_authors_keys(mined, folder, capsys):
 
 
 def test_evaluation_writes_accuracies_controls_a_table_and_a_picture(mined, folder, capsys):
-    more = ["--controls", 2, "--table", folder / "table.csv", "--picture", folder / "picture.svg", "--use-all"]
+    more = [
+        "--controls",
+        2,
+        "--table",
+        folder / "table.csv",
+        "--picture",
+        folder / "picture.svg",
+        "--use-all",
+        "--as-words",
+    ]
     assert evaluate(folder, "study.json", mined, *more) == 0
     entries = json.loads((folder / "study.json").read_text())
     assert len(entries) == 4
     for entry in entries:
         assert 0 <= entry["no"] <= 1 >= entry["yes"] >= 0
         assert [len(control["insertions"]) for control in entry["controls"]] == [2, 2]
-    assert (folder / "table.csv").read_text().startswith("trigger,tokens")
+    assert "trigger,tokens,places" in (folder / "table.csv").read_text()
     assert (folder / "picture.svg").read_text().startswith("<?xml")
     assert "of 2 right before" in capsys.readouterr().err
 
