@@ -2,13 +2,13 @@
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attattr_core.errors import UserError
+from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-importance-state", 1
 _MAX_BYTES = 1 << 30
@@ -48,15 +48,8 @@ class State:
         self.contributions.update(zip(indices, contributions, strict=True))
         if self.path is None:
             return
-        beside = self.path.with_name(self.path.name + ".new")
-        try:
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(self._dump())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.path)
-        except OSError as error:
-            raise UserError(f"{str(self.path)!r} cannot be written ({error.strerror}): choose another file.") from error
+        with replacing(self.path) as file:
+            file.write(self._dump().encode())
 
     def stack(self) -> np.ndarray:
         """Stacks what is done in the order of the examples, (n_done, K, L, H)."""

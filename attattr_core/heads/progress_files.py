@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import Encoded
 from attattr_core.errors import UserError
+from attattr_core.whole_files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +51,8 @@ def save_predictions(path: str | Path, fingerprint: str, kept: Predictions) -> N
     Raises:
         UserError: When it cannot be written.
     """
-    path = Path(path)
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, fingerprint=fingerprint, onednn=kept.onednn, values=kept.values)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another file.") from error
+    with replacing(Path(path)) as file:
+        np.savez_compressed(file, fingerprint=fingerprint, onednn=kept.onednn, values=kept.values)
 
 
 def load_predictions(path: str | Path, fingerprint: str, empty: Predictions) -> Predictions:
@@ -87,7 +79,7 @@ def load_predictions(path: str | Path, fingerprint: str, empty: Predictions) -> 
         with np.load(path, allow_pickle=False) as file:
             found, kept = str(file["fingerprint"]), Predictions(file["values"], bool(file["onednn"]))
         is_right = kept.values.shape == empty.values.shape and kept.values.dtype == empty.values.dtype
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zip, zlib, npy, and whatever wrong types of a damaged file raise
         raise UserError(f"{path.name!r} keeps no pruning work of these masks: delete it or choose another.") from error
     if not is_right or found != fingerprint:
         raise UserError(

@@ -1,12 +1,12 @@
 """What a mining job has done so far, as a file: a stopped or killed job goes on from there."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-mining-state", 1
 _MAX_BYTES = 1 << 30
@@ -51,15 +51,8 @@ class MiningState:
             return
         self._entries.update((str(index), write(result)) for index, result in results.items())
         content = {"format": FORMAT, "version": VERSION, "key": self.key, "onednn": self.onednn, "done": self._entries}
-        beside = self.path.with_name(self.path.name + ".new")
-        try:
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=False, allow_nan=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.path)
-        except OSError as error:
-            raise UserError(f"{str(self.path)!r} cannot be written ({error.strerror}): choose another file.") from error
+        with replacing(self.path) as file:
+            file.write(json.dumps(content, ensure_ascii=False, allow_nan=False).encode())
 
     def _read(self, path: Path, read: Callable[[Mapping[str, Any]], Any]) -> None:
         """Takes the file's content over; it is not trusted."""

@@ -1,0 +1,35 @@
+"""Files that are always whole: the old one or the new one, whatever breaks off, and whoever else writes it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import get_ident
+from typing import BinaryIO
+
+from attattr_core.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Gives a file to write, which takes the place of another once all is on the disk.
+
+    Two visitors may measure the same thing at once, so each process and thread writes beside it under its own name.
+
+    Args:
+        path: The file that is replaced, or made.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.new")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another file.") from error
+    finally:
+        beside.unlink(missing_ok=True)
