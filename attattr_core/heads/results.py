@@ -69,7 +69,8 @@ class PruningCurve:
         area: Area under the curve over the share of pruned heads, from 0 to 1: the mean metric (trapezoids).
         area_low: Lower end of its 95 % interval: bootstrap over examples; of random orders, over seeds.
         area_high: Upper end.
-        interval: What those of the points are: ``"wilson"``, ``"bootstrap"`` (over examples) or ``"seeds"``.
+        interval: What those of the points are: ``"wilson"``, ``"bootstrap"`` (over examples) or ``"seeds"`` (of several
+            random orders; a single one has those of any other order).
     """
 
     method: str

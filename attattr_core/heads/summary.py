@@ -61,7 +61,7 @@ def _make_curve(
     planned: PlannedCurve, values: np.ndarray, resampled: np.ndarray, areas: np.ndarray, metric: str, n: int
 ) -> PruningCurve:
     points = values[planned.masks]  # (S, P)
-    if planned.method == RANDOM:
+    if len(points) > 1:
         own = compute_area(points, planned.rates)
         mean, interval, (low, high) = points.mean(axis=0), "seeds", compute_interval(points)
         area, (area_low, area_high) = own.mean(), compute_interval(own)
@@ -89,9 +89,13 @@ def _make_curve(
 def _compare_all(
     planned: tuple[PlannedCurve, ...], measured: list[PruningCurve], drawn: list[np.ndarray]
 ) -> Iterator[AreaDifference]:
+    # random orders have one direction, but an importance named so has those of the others
+    serves_both = len({curve.direction for curve in planned if curve.method == RANDOM}) == 1
     for first, second in combinations(range(len(planned)), 2):
         one, other = planned[first], planned[second]
-        is_same = one.layerwise == other.layerwise and (one.direction == other.direction or other.method == RANDOM)
+        is_same = one.layerwise == other.layerwise and (
+            one.direction == other.direction or (other.method == RANDOM and serves_both)
+        )
         if is_same and one.method != other.method:
             gaps = compare_areas(drawn[first], drawn[second])
             difference = measured[first].area - measured[second].area

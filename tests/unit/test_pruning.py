@@ -108,6 +108,22 @@ def test_random_orders_take_the_place_of_one_drawn():
     assert (len(band.masks), len(one.masks)) == (3, 1)
 
 
+@pytest.mark.parametrize(("n_seeds", "interval"), [(0, "wilson"), (1, "wilson"), (3, "seeds")])
+def test_every_two_curves_are_compared_once_and_one_order_has_no_spread(n_seeds, interval):
+    importances = {"a": make_importance(), "random": make_importance(1, method="random")}
+    options = {"counts": np.arange(13), "directions": DIRECTIONS, "seed": 0, "layerwise": False}
+    plan = make_plan(importances, n_seeds=n_seeds, **options)
+    predicted = (np.random.default_rng(0).random((len(plan.masks), 50)) < 0.5).astype(float)
+    found = summarise(plan, predicted, np.zeros(50), "accuracy")
+    assert [(gap.method, gap.other, gap.direction) for gap in found.differences] == [
+        ("a", "random", direction) for direction in DIRECTIONS
+    ]
+    random = found.curves[-1]
+    assert (random.method, random.interval) == ("random", interval)
+    assert (random.low < random.high)[1:-1].all()  # without pruning, and without any head, all orders are one
+    assert random.area_low < random.area_high
+
+
 # -------------------------------------------------------------------------------------------------- the curves
 
 
@@ -283,7 +299,9 @@ def test_a_state_of_other_work_is_refused(checkpoint, tmp_path):
         options = {"checkpoint": checkpoint, "importances": importances, "examples": make_examples(), **other}
         with pytest.raises(UserError, match=r"'work\.partial' keeps"):
             measure(**options, state=state)
-    for content in (b"", b"{}", b"PK\x05\x06" + bytes(18), state.read_bytes()[:300]):
+    whole = state.read_bytes()
+    crossed = whole[:100] + bytes(255 - byte for byte in whole[100:140]) + whole[140:]
+    for content in (b"", b"{}", b"PK\x05\x06" + bytes(18), whole[:300], crossed):
         state.write_bytes(content)
         with pytest.raises(UserError, match=r"'work\.partial' keeps no pruning work"):
             measure(checkpoint, importances, state=state)
