@@ -144,9 +144,8 @@ def test_a_state_of_other_work_or_a_damaged_one_is_refused(tmp_path):
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import sys
-from attattr_core.triggers import mining_state
-from attattr_core.__main__ import main
 import os
+from attattr_core.__main__ import main
 replaced = []
 replace = os.replace
 def die(source, target):
@@ -154,7 +153,7 @@ def die(source, target):
     replaced.append(target)
     if len(replaced) == 2:
         os.kill(os.getpid(), 9)
-mining_state.os.replace = die
+os.replace = die
 main(sys.argv[1:])
 """
 
