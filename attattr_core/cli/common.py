@@ -1,5 +1,6 @@
 """What several commands share: files that can be written, and a classifier from its name."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
+    from attattr_core.datasets import ExampleSet
 
 MODEL_HELP = "sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address"
 DEVICE_HELP = "cpu, cuda, cuda:1 or mps (default: the fastest that is there)"
@@ -46,3 +48,19 @@ def load_model(name: str, device: str | None) -> "Checkpoint":
     silence_loading()
     with showing_download() as on_progress:
         return load_checkpoint(name, device=place, on_progress=on_progress)
+
+
+def open_examples(name: str, checkpoint: "Checkpoint") -> "ExampleSet":
+    """Reads labelled data for a classifier, with a bar for what is downloaded, and says what is to be known of them.
+
+    Raises:
+        UserError: When there are no such data or they do not fit the classifier.
+    """
+    from attattr_core.cli.progress import showing_download
+    from attattr_core.datasets import open_data
+
+    with showing_download() as on_progress:
+        examples = open_data(name, checkpoint.labels, on_progress=on_progress)
+    if examples.notice:
+        print(examples.notice, file=sys.stderr)
+    return examples

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _read_shape(text: str) -> tuple[int, int]:
-    n_layers, n_heads = text.lower().split("x")
-    return int(n_layers), int(n_heads)
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text, re.ASCII | re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no number of layers and heads: write them as 12x12")
+    return int(found[1]), int(found[2])
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -75,6 +75,12 @@ def run(options: argparse.Namespace) -> None:
     from attattr_core.triggers.words import filter_triggers
 
     triggers = load_triggers(options.triggers)
+    if not triggers.example_digests:
+        print(
+            f"{options.triggers.name!r} does not say which examples were mined, so nothing tells whether some of them "
+            "are in the data.",
+            file=sys.stderr,
+        )
     if options.filter_words:
         triggers = filter_triggers(triggers, use_all=options.use_all)
     checkpoint = load_model(options.model, options.device)
@@ -85,11 +91,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argparse.Namespace) -> "TriggerStudy":
     from attattr_core.cli.progress import show_progress
-    from attattr_core.datasets import open_data
     from attattr_core.triggers.evaluation import evaluate_triggers
     from attattr_core.triggers.transfer import transfer_triggers
 
-    examples = open_data(options.data, checkpoint.labels)
+    examples = open_examples(options.data, checkpoint)
     arguments = {
         "use_all": options.use_all,
         "threshold": options.threshold,
@@ -104,7 +109,12 @@ def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argpars
     else:
         target = load_model(options.transfer_model, options.device)
         steps = transfer_triggers(checkpoint, target, examples, triggers, **arguments)
-    return show_progress(steps, unit="pass").study
+    try:
+        return show_progress(steps, unit="pass").study
+    except KeyboardInterrupt:
+        raise UserError(
+            "The evaluation was stopped and nothing was written: --n-triggers and --controls-for best take less time."
+        ) from None
 
 
 def _write(study: "TriggerStudy", triggers: "TriggerSet", options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 from attattr_core.heads.results import METHODS
@@ -76,16 +76,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> tuple["HeadImportance", bool]:
     """The importance, and whether it was measured just now."""
-    from attattr_core.cli.progress import showing_download
-    from attattr_core.datasets import open_data
     from attattr_core.heads.importance import describe_importance, measure_importance
     from attattr_core.heads.importance_files import find_saved
     from attattr_core.settings import Settings
 
-    with showing_download() as on_progress:
-        examples = open_data(options.data or options.model, checkpoint.labels, on_progress=on_progress)
-    if examples.notice:
-        print(examples.notice, file=sys.stderr)
+    examples = open_examples(options.data or options.model, checkpoint)
     wanted = {
         "n_examples": options.n_examples,
         "seed": options.seed,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -63,12 +63,11 @@ def run(options: argparse.Namespace) -> None:
     if options.seed is not None and options.seed < 0:
         raise UserError(f"--seed is {options.seed}: choose 0 or more.")
 
-    from attattr_core.datasets import open_data
     from attattr_core.triggers.files import save_triggers
     from attattr_core.triggers.words import filter_triggers
 
     checkpoint = load_model(options.model, options.device)
-    examples = open_data(options.data, checkpoint.labels)
+    examples = open_examples(options.data, checkpoint)
     state = options.output.with_name(options.output.name + ".state")
     if not options.resume:
         state.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import DIRECTIONS, METRICS
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
 
     checkpoint = load_model(options.model, options.device)
     importances = _load_importances(checkpoint, options.importance)
-    examples = _choose_examples(_open_data(checkpoint, options), importances, options)
+    examples = _choose_examples(open_examples(options.data or options.model, checkpoint), importances, options)
     study = _measure(checkpoint, examples, importances, options)
     _write(study, options)
     _name_partial(options.output).unlink(missing_ok=True)
@@ -147,24 +147,19 @@ def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str,
     return dict(zip(names, (importance for _, importance in loaded), strict=True))
 
 
-def _open_data(checkpoint: "Checkpoint", options: argparse.Namespace) -> "ExampleSet":
-    from attattr_core.cli.progress import showing_download
-    from attattr_core.datasets import open_data
-
-    with showing_download() as on_progress:
-        examples = open_data(options.data or options.model, checkpoint.labels, on_progress=on_progress)
-    if examples.notice:
-        print(examples.notice, file=sys.stderr)
-    return examples
-
-
 def _choose_examples(
     examples: "ExampleSet", importances: "dict[str, HeadImportance]", options: argparse.Namespace
 ) -> "ExampleSet":
-    from attattr_core.heads.pruning import leave_out_seen
+    from attattr_core.heads.pruning import find_seen, leave_out_seen
 
     if options.unseen:
         examples = leave_out_seen(examples, importances.values())
+    elif n_seen := len(find_seen(examples, importances.values())):
+        print(
+            f"{n_seen} of the {len(examples)} examples of the data ranked the heads, which flatters the curves: "
+            "--unseen leaves them out.",
+            file=sys.stderr,
+        )
     return examples if options.n_examples is None else pick_examples(examples, options.n_examples, seed=options.seed)
 
 

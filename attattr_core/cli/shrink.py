@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
-    from attattr_core.datasets import ExampleSet
     from attattr_core.heads.results import HeadImportance
     from attattr_core.heads.shrinking import ShrinkSoFar
     from attattr_core.heads.sizes import SizeComparison
@@ -57,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
     checkpoint = load_model(options.model, options.device)
     importance = _read_importance(options.importance, checkpoint) if options.importance else None
     heads = named or choose_heads(importance, options.rate)
-    examples = _read_data(options, checkpoint)
+    data = options.data or (options.model if options.model in EMBEDDED_SETS else None)
+    examples = open_examples(data, checkpoint) if data else None
     steps = shrink(
         checkpoint, heads, options.output, importance=importance, examples=examples, overwrite=options.overwrite
     )
@@ -90,20 +90,6 @@ def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
     from attattr_core.heads.removal import count_heads
 
     return load_importance(path, shape=count_heads(checkpoint.model))
-
-
-def _read_data(options: argparse.Namespace, checkpoint: "Checkpoint") -> "ExampleSet | None":
-    from attattr_core.cli.progress import showing_download
-    from attattr_core.datasets import open_data
-
-    name = options.data or (options.model if options.model in EMBEDDED_SETS else None)
-    if name is None:
-        return None
-    with showing_download() as on_progress:
-        examples = open_data(name, checkpoint.labels, on_progress=on_progress)
-    if examples.notice:
-        print(examples.notice, file=sys.stderr)
-    return examples
 
 
 def _follow(steps: Any) -> "ShrinkSoFar":

@@ -142,6 +142,23 @@ def _measure(
     yield StudySoFar(study, predicted.size, predicted.size)
 
 
+def find_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> list[int]:
+    """Finds which examples importances were measured on, or others of the same texts, by index.
+
+    Args:
+        examples: The data set.
+        importances: Of those of other data, or of data that they do not name, nothing is known.
+    """
+    seen: set[str] = set()
+    for importance in importances:
+        if importance.data_sha256 == examples.sha256 and importance.n_examples:
+            chosen = pick_examples(examples, importance.n_examples, seed=importance.seed)
+            seen.update(map(digest_example, chosen.examples))
+    if not seen:
+        return []
+    return [index for index, example in enumerate(examples.examples) if digest_example(example) in seen]
+
+
 def leave_out_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> ExampleSet:
     """Leaves the examples out that importances were measured on, and others of the same texts.
 
@@ -155,17 +172,15 @@ def leave_out_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) 
     Raises:
         UserError: When an importance does not say what it was measured on, or nothing is left.
     """
-    seen: set[str] = set()
+    importances = tuple(importances)
     for importance in importances:
         if not importance.data_sha256 and importance.method != RANDOM:
             raise UserError(
                 f"The importance by {importance.method[:80]!r} does not say on what examples it was measured, so they "
                 "cannot be left out."
             )
-        if importance.data_sha256 == examples.sha256:
-            chosen = pick_examples(examples, importance.n_examples, seed=importance.seed)
-            seen.update(map(digest_example, chosen.examples))
-    kept = [index for index, example in enumerate(examples.examples) if digest_example(example) not in seen]
+    seen = set(find_seen(examples, importances))
+    kept = [index for index in range(len(examples)) if index not in seen]
     if not kept:
         raise UserError(f"The importances were measured on all examples of {examples.file_name!r}: give other data.")
     kinds = tuple(examples.kinds[index] for index in kept) if examples.kinds else ()

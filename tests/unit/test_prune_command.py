@@ -69,7 +69,7 @@ def test_tables_and_two_files_of_one_method(folder):
     assert (folder / "out.areas.csv").read_text().startswith("curve,method,minus")
 
 
-def test_unseen_examples_and_a_choice(folder):
+def test_unseen_examples_and_a_choice(folder, capsys):
     digest = hashlib.sha256((folder / "data.tsv").read_bytes()).hexdigest()
     seen = HeadImportance(np.eye(2), "attattr", data_sha256=digest, n_examples=2)
     save_importance(seen, folder / "seen.json")
@@ -77,6 +77,9 @@ def test_unseen_examples_and_a_choice(folder):
     options = ["--n-seeds", 0, "--direction", "least-first", "--output", output]
     assert prune(folder, *options, "--unseen", importances=("seen.json",)) == 0
     assert load_study(output).n_examples == 3
+    assert "ranked the heads" not in capsys.readouterr().err
+    assert prune(folder, *options, importances=("seen.json",)) == 0
+    assert "2 of the 5 examples of the data ranked the heads" in capsys.readouterr().err
     assert prune(folder, *options, "--n-examples", 4) == 0
     assert load_study(output).n_examples == 4
 
@@ -157,3 +160,10 @@ def test_flat_lists_and_mistakes(folder, capsys, second, options, status, senten
     save_importance(HeadImportance(np.ones((3, 4)), "taylor"), folder / "other.json")
     assert main(["compare-heads", str(folder / "a.json"), str(folder / second), *options]) == status
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", ["axb", "2", "0x4", "-1x4", "2x2x2"])
+def test_a_shape_that_is_none_is_said(folder, capsys, shape):
+    with pytest.raises(SystemExit):
+        main(["compare-heads", str(folder / "a.json"), str(folder / "flat.json"), f"--shape={shape}"])
+    assert f"'{shape}' is no number of layers and heads: write them as 12x12" in capsys.readouterr().err

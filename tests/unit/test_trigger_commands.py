@@ -94,3 +94,25 @@ def test_mistakes_are_one_sentence(mined, folder, capsys, options, paths, senten
     assert evaluate(folder, "x.json", mined, *options, **paths) == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "x.json").exists()
+
+
+def test_what_is_not_known_is_said(mined, folder, capsys):
+    entries = json.loads(mined.read_text())
+    del entries[0]["provenance"]
+    (folder / "theirs.json").write_text(json.dumps(entries))
+    assert evaluate(folder, "known.json", mined, "--controls", 0) == 0
+    printed = capsys.readouterr().err
+    assert "does not say which examples were mined" not in printed
+    assert "The labels of fresh.tsv are indices" in printed
+    assert evaluate(folder, "theirs.json", folder / "theirs.json", "--controls", 0) == 0
+    assert "'theirs.json' does not say which examples were mined" in capsys.readouterr().err
+
+
+def test_an_evaluation_that_is_stopped_says_so(mined, folder, capsys, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attattr_core.triggers.evaluation.measure_trigger", stop)
+    assert evaluate(folder, "x.json", mined) == 2
+    assert "The evaluation was stopped and nothing was written" in capsys.readouterr().err
+    assert not (folder / "x.json").exists()
