@@ -46,7 +46,7 @@ def build_card(value: str, *, elem_id: str = "card") -> gr.HTML:
     """Builds the line about the checkpoint; its values come from `describe_choice`."""
     return gr.HTML(
         value,
-        html_template='<div class="aa-card" data-testid="card"></div>',
+        html_template=f'<div class="aa-card" data-testid="{elem_id}"></div>',
         css_template=(_PAGE / "card.css").read_text(encoding="utf-8"),
         js_on_load=(_PAGE / "card.js").read_text(encoding="utf-8"),
         apply_default_css=False,

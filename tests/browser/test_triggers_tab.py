@@ -110,23 +110,19 @@ def test_the_table_sorts_filters_and_follows_the_keyboard_without_a_request(open
     assert opened.locator(".aa-triggers img, .aa-triggers b, .aa-triggers script").count() == 0
 
 
-@pytest.mark.parametrize("file_format", ["csv", "json", "svg", "png", "pdf"])
-def test_triggers_are_exported(opened, tmp_path, file_format):
-    opened.get_by_test_id("triggers-export").click()
-    with opened.expect_download() as download:
-        opened.get_by_test_id(f"triggers-export-{file_format}").click()
-    path = tmp_path / "saved"
-    download.value.save_as(path)
-    content = path.read_bytes()
-    assert download.value.suggested_filename == f"attattr-sst2-triggers-paper.{file_format}"
-    if file_format == "csv":
-        assert content.count(b"\n") == 1 + 3 * 2
-    elif file_format == "json":
-        assert TOKENS[0] in json.dumps(json.loads(content))
-    elif file_format == "svg":
-        assert ET.fromstring(content).tag.endswith("svg")
-    else:
-        assert content.startswith({"png": b"\x89PNG", "pdf": b"%PDF"}[file_format])
+def test_triggers_are_exported(opened, tmp_path):
+    starts = {"csv": b"model,data", "json": b"[", "svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
+    for file_format, start in starts.items():
+        opened.get_by_test_id("triggers-export").click()
+        with opened.expect_download() as download:
+            opened.get_by_test_id(f"triggers-export-{file_format}").click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.name == f"attattr-sst2-triggers-paper.{file_format}"
+        assert path.read_bytes().startswith(start)
+    assert ET.parse(tmp_path / "attattr-sst2-triggers-paper.svg").getroot().tag.endswith("svg")
+    saved = json.loads((tmp_path / "attattr-sst2-triggers-paper.json").read_text())
+    assert [entry["tokens"][2] for entry in saved] == list(TOKENS[:3])
 
 
 def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
@@ -134,7 +130,7 @@ def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
     mined.write_text(MINED)
     evaluated.write_text(EVALUATED)
     choose(tab, "model", "sst2")
-    expect(tab.get_by_test_id("card").first).to_contain_text("labels: negative, positive")
+    expect(tab.get_by_test_id("card")).to_contain_text("labels: negative, positive")
     open_own_data(tab)
     upload(tab, "triggers-mining", mined)
     upload(tab, "triggers-evaluation", mined)
@@ -225,7 +221,7 @@ def test_hostile_texts_and_words_are_shown_as_text(tab):
 
 def test_another_checkpoint_has_its_own_triggers_or_an_invitation(tab, tiny):
     name_model(tab, str(tiny))
-    expect(tab.get_by_test_id("card").first).to_contain_text("labels: no, yes")
+    expect(tab.get_by_test_id("card")).to_contain_text("labels: no, yes")
     expect(tab.get_by_test_id("triggers-message")).to_contain_text("No triggers of this checkpoint yet")
     choose(tab, "model", "sst2")
     open_own_data(tab)

@@ -1,7 +1,7 @@
 // Areas under the curves: numbers with intervals, and the same as dots with whiskers.
 
 function whiskerCell(curve, low, high) {
-  const width = 150;
+  const width = 110;
   const x = (value) => round(4 + ((value - low) / (high - low || 1)) * (width - 8));
   if (!curve || curve.area === null) return make("td");
   const parts = [draw("line", { class: "aa-whisker-axis", x1: 4, x2: width - 4, y1: 8, y2: 8 })];

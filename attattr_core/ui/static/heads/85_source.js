@@ -7,7 +7,7 @@ function sourceParts(message) {
   const counts = [...new Set(own.map((importance) => importance.n_examples).filter(Boolean))].sort((a, b) => a - b);
   const data = (name, sha) => name + (sha ? " (sha256 " + sha.slice(0, 10) + "…)" : "");
   if (own.length) parts.push("importance from " + (counts.length ? rangeOf(counts) + " examples of " : "") + (data(own[0].data, own[0].data_sha256) || "an unnamed data set"));
-  if (message.curves.length) parts.push("curves on " + message.n_examples + " examples" + (message.data === own[0]?.data ? "" : " of " + data(message.data, message.data_sha256)));
+  if (message.curves.length) parts.push("curves on " + message.n_examples + " examples" + (message.data === own[0]?.data ? "" : " of " + data(message.data, message.data_sha256 === own[0]?.data_sha256 ? "" : message.data_sha256)));
   const kinds = [...new Set([...message.curves, ...message.layerwise].map((curve) => curve.interval))];
   if (kinds.length) parts.push("bands 95 %: " + kinds.map((kind) => INTERVALS[kind] ?? kind).join(", "));
   if (ORIGINS[message.status]) parts.push(ORIGINS[message.status]);

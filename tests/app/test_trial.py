@@ -1,0 +1,97 @@
+"""Words in the visitor's own text: both results stream, what is shown is used again, and nothing asked is trusted."""
+
+import json
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from attattr_core.ui import Models
+from attattr_core.ui.examples import EXAMPLES, FIRST
+from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
+from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
+
+FIELDS = ("probability", "zero", TOLERANCE, 0.01, 64, "gauss-legendre")
+QUICK = ("probability", "zero", FIXED, 0.01, 1, "gauss-legendre")
+ASKED = {"insertions": [{"word": "never", "sentence": 0, "gap": 1}]}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return Models()
+
+
+def compare(models, texts, asked=ASKED, *, model="sst2", fields=QUICK, session=None):
+    choice = models.find(model)
+    return list(compare_texts(models, model, texts, "predicted", fields, choice, {}, session, asked))
+
+
+def ask(content):
+    event = gr.EventData(None, None)
+    event._data = content
+    return event
+
+
+def test_both_results_stream_and_are_opened_and_saved(models):
+    steps = compare(models, ("A film that <b>ends</b>.", ""))
+    messages = [json.loads(view) for view, *_ in steps]
+    last, trial = messages[-1], steps[-1][2]
+    assert [message["status"] for message in messages] == ["running"] * (len(messages) - 1) + ["done"]
+    assert "<" not in steps[-1][0]
+    assert last["n_done"] == last["n_total"] == 12
+    assert trial.triggered.texts == ("A never film that <b>ends</b>.",)
+    assert trial.triggered.target == trial.clean.target == trial.clean.prediction
+    assert [token for token, is_new in zip(last["tokens"], last["inserted"], strict=True) if is_new] == ["never"]
+    change = np.abs(trial.compare().difference).max((2, 3))
+    np.testing.assert_allclose(last["head_change"], change, atol=1e-6)
+
+    for which, text in (("clean", trial.clean.texts), ("triggered", trial.triggered.texts)):
+        _, _, session, tabs = open_trial(trial, {"run": trial.run, "which": which, "tab": "tree"})
+        assert (session.result.texts, session.status, tabs.selected) == (text, "done", "tree")
+    for asked in ({"run": "x", "which": "clean"}, {"run": trial.run, "which": "spans"}, {"run": trial.run, "tab": "x"}):
+        assert json.loads(open_trial(trial, asked)[1])["text"]
+    for file_format in ("csv", "json", "svg"):
+        download, status = export_trial(trial, ask({"run": trial.run, "format": file_format, "layer": 2, "head": None}))
+        assert status == ""
+        assert json.loads(download)["name"] == f"attattr-sst2-difference-layer3.{file_format}"
+    for wrong in ({"layer": 6}, {"format": "exe"}, {"run": "x"}):
+        assert json.loads(export_trial(trial, ask({"run": trial.run, "format": "csv", **wrong}))[1])["text"]
+
+
+def test_the_result_that_is_shown_is_used_again(models):
+    model, *texts = EXAMPLES[FIRST]
+    session = find_first_session()
+    first = next(
+        json.loads(view)["n_done"]
+        for view, *_ in compare_texts(
+            models, model, tuple(texts), "predicted", FIELDS, models.find(model), {}, session, ASKED
+        )
+        if "n_done" in json.loads(view)
+    )
+    assert first == session.result.n_layers
+
+
+def test_a_stop_keeps_the_layers_of_both(models):
+    work = compare_texts(models, "sst2", ("A film.", ""), "predicted", QUICK, models.find("sst2"), {}, None, ASKED)
+    trial = next(trial for *_, trial in work if getattr(trial, "triggered", None) is not None)
+    work.close()
+    view, stopped = stop_comparing(trial)
+    assert json.loads(view)["status"] == stopped.status == "stopped"
+    assert json.loads(stop_comparing(stopped)[0])["status"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (None, "reload"),
+        ({"insertions": []}, "0 words"),
+        ({"insertions": [{"word": "x", "sentence": 1, "gap": 0}]}, "sentence B that is empty"),
+        ({"insertions": [{"word": "", "sentence": 0, "gap": 0}]}, "cannot be inserted"),
+        ({"insertions": [{"word": "x" * 999, "sentence": 0, "gap": 0}]}, "200 characters"),
+        ({"insertions": [{"word": "x", "sentence": 0, "gap": 0}] * 99}, "99 words"),
+    ],
+)
+def test_what_the_page_asks_is_not_trusted(models, asked, sentence):
+    (only,) = compare(models, ("A film.", ""), asked)
+    assert sentence in json.loads(only[1])["text"]
+    assert json.loads(only[0])["status"] == "refused"
