@@ -31,6 +31,11 @@ class Attack:
         self.gold = np.array([one.label for one in examples])
         self.clean = np.empty((0, len(checkpoint.labels)))
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there are pairs among the examples."""
+        return any(one.text_pair for one in self.examples)
+
     def run_clean(self) -> None:
         """Runs the examples as they are."""
         self.clean = predict(self.checkpoint, self.encoded)

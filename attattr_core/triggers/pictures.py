@@ -62,7 +62,7 @@ def draw_result(studies: Sequence[tuple[TriggerStudy, TriggerResult]], *, measur
                 line = study.before.accuracy[label]
                 name = None if label else "no trigger"
                 axes.plot([label - 0.42, label + 0.42], [line, line], "--", color=COLOURS["before"], lw=1.2, label=name)
-        names = [clean(f"{name}\nn = {n}") for name, n in zip(study.labels, study.n_by_class, strict=True)]
+        names = [f"{clean(name)}\nn = {n}" for name, n in zip(study.labels, study.n_by_class, strict=True)]
         axes.set_xticks(range(len(names)), names, fontsize=8, parse_math=False)
         axes.set_title(clean(f"{study.model} on {study.data}"), fontsize=9, parse_math=False)
         _finish(axes)
@@ -79,7 +79,7 @@ def _draw_class(axes: Axes, study: TriggerStudy, label: int, results: Sequence[T
     axes.axhspan(before.low[label], before.high[label], color=COLOURS["before"], alpha=0.08, lw=0)
     for place, result in enumerate(results):
         _draw_group(axes, place, result, label, "accuracy")
-    names = [clean("\n".join(one.token for one in result.insertions)) for result in results]
+    names = ["\n".join(clean(one.token) for one in result.insertions) for result in results]
     axes.set_xticks(range(len(results)), names, fontsize=8, parse_math=False)
     axes.set_xlim(-0.6, max(len(results), 1) - 0.4)
     axes.set_title(clean(f"“{study.labels[label]}”, n = {study.n_by_class[label]}"), fontsize=9, parse_math=False)

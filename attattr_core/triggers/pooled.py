@@ -1,9 +1,9 @@
 """Mine triggers by pooling many examples: which tokens, at which places, are strong again and again.
 
-Still from attribution alone, the candidates are tokens: each counts with the largest entry, over all layers and
-heads, in which it sends or receives. What the examples of one predicted class give is pooled by token and sentence; the
-place is the median of the places. A part of the mined examples is held out from this: on it every candidate, and then
-pairs of the best, are tried, and the list is in the order of what they did there, the best for each class in turn.
+Still from attribution alone, a candidate is an example's pattern, as in paper mode, or a token: each token counts with
+the largest entry, over all layers and heads, in which it sends or receives, and keeps the place where it was strongest.
+A part of the mined examples is held out from this: on it the strongest candidates, and then the best of them two by
+two, are tried, and the list is in the order of what they did there, the best against each class in turn.
 """
 
 from collections import defaultdict
@@ -17,17 +17,21 @@ import numpy as np
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.triggers.attack import Attack
 from attattr_core.triggers.entries import BLANK
-from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, resolve_insertions
-from attattr_core.triggers.patterns import SECOND_SHARE
-from attattr_core.triggers.results import Insertion, Trigger
+from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, find_special_tokens, resolve_insertions
+from attattr_core.triggers.patterns import SECOND_SHARE, SPECIAL_TOKENS, choose_insertions
+from attattr_core.triggers.results import Trigger
 from attattr_core.triggers.tallies import measure_success
 
 HELD_OUT = 0.4  # share of the examples on which candidates are tried
 N_STRONGEST = 8  # tokens kept of an example
-N_TOKENS = 20  # candidates of a predicted class by their sum, and as many by their mean
-N_PAIRED = 5  # best single tokens against a class that are paired with each other
+N_PATTERNS = 40  # candidates of a predicted class that are patterns, the strongest
+N_TOKENS = 30  # and that are tokens, by their largest value
+N_FREQUENT = 10  # and by the sum of their values over examples
+N_PAIRED = 6  # best candidates against a class that are joined two by two
+MAX_TOKENS = 4  # of a trigger: a pattern has two pairs
 N_KEPT = 30  # triggers kept for each class attacked
-_SLOTS = 20  # places that a sentence of a pattern has
+_LEAST_SECOND = SECOND_SHARE + 0.01  # of the first value: below a fifth the authors' rule would drop the second pair
+_SLOTS = 50  # places that a sentence of a pattern has
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,11 @@ class StrongToken:
 
 @dataclass(frozen=True)
 class StrongTokens:
-    """What an example gives: its strongest tokens and the class predicted."""
+    """What an example gives: the class predicted, its strongest tokens, and the tokens of its pattern."""
 
     target: int
     tokens: tuple[StrongToken, ...]
+    pattern: tuple[StrongToken, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Tokens pooled over examples, with the class that they speak for; values are means over the examples."""
+    """Tokens pooled over examples, with the class that they speak for."""
 
     target: int
     tokens: tuple[StrongToken, ...]
@@ -74,70 +79,79 @@ def write_record(record: StrongTokens | Trial) -> dict[str, Any]:
     """Writes what an example gave, or what a candidate did, for the state of a job."""
     if isinstance(record, Trial):
         return {"success": [None if np.isnan(value) else value for value in record.success]}
-    rows = [[one.token, one.sentence, one.place, one.value] for one in record.tokens]
-    return {"target": record.target, "strong": rows}
+    strong, pattern = ([[*vars(one).values()] for one in part] for part in (record.tokens, record.pattern))
+    return {"target": record.target, "strong": strong, "pattern": pattern}
 
 
 def read_record(entry: Mapping[str, Any]) -> StrongTokens | Trial:
     """Reads what `write_record` wrote; raises ValueError, KeyError or TypeError when it is something else."""
     if "success" in entry:
         return Trial(tuple(float("nan") if value is None else float(value) for value in entry["success"]))
-    tokens = tuple(
-        StrongToken(str(name), int(sentence), float(at), float(v)) for name, sentence, at, v in entry["strong"]
+    strong, pattern = (
+        tuple(
+            StrongToken(str(name), int(sentence), float(at), float(value)) for name, sentence, at, value in entry[key]
+        )
+        for key in ("strong", "pattern")
     )
-    return StrongTokens(int(entry["target"]), tokens)
+    return StrongTokens(int(entry["target"]), strong, pattern)
 
 
-def pool_tokens(records: Sequence[StrongTokens], n_labels: int) -> list[Candidate]:
-    """Pools the tokens of many examples into candidates of one token, those of each predicted class together.
+def pool_candidates(records: Sequence[StrongTokens], n_labels: int) -> list[Candidate]:
+    """Pools what many examples give, that of each predicted class together.
 
     Returns:
-        For each class the tokens of the largest sum over its examples and those of the largest mean; none whose mean
-        is under the threshold of use.
+        For each class the strongest patterns, the strongest tokens, each at the place where it was strongest, and those
+        that are strong in many examples; none under the threshold of use, and none twice.
     """
-    pooled: dict[tuple[int, int, str], list[StrongToken]] = defaultdict(list)
-    for record in records:
-        strongest: dict[tuple[int, str], StrongToken] = {}
-        for one in record.tokens:  # once an example, where a token is strongest
-            key = one.sentence, one.token
-            if key not in strongest or one.value > strongest[key].value:
-                strongest[key] = one
-        for (sentence, token), one in strongest.items():
-            pooled[record.target, sentence, token].append(one)
-    candidates = []
+    candidates: dict[tuple, Candidate] = {}
     for label in range(n_labels):
-        own = [_average(key, found) for key, found in sorted(pooled.items()) if key[0] == label]
-        counts = [len(found) for key, found in sorted(pooled.items()) if key[0] == label]
-        means = np.array([one.tokens[0].value for one in own])
-        orders = [np.argsort(-values, kind="stable")[:N_TOKENS] for values in (means * counts, means)]
-        numbers = dict.fromkeys(int(number) for order in orders for number in order)
-        candidates += [own[number] for number in numbers if means[number] >= DEFAULT_THRESHOLD]
-    return candidates
+        own = [record for record in records if record.target == label]
+        for tokens in [*_list_patterns(own), *_list_tokens(own)]:
+            key = tuple((one.token, one.sentence, round(one.place, 1)) for one in tokens)
+            candidates.setdefault(key, Candidate(label, tokens))
+    return list(candidates.values())
 
 
-def _average(key: tuple[int, int, str], found: Sequence[StrongToken]) -> Candidate:
-    target, sentence, token = key
-    place = float(np.median([one.place for one in found]))
-    return Candidate(target, (StrongToken(token, sentence, place, float(np.mean([one.value for one in found]))),))
+def _list_patterns(records: Sequence[StrongTokens]) -> list[tuple[StrongToken, ...]]:
+    found = [record.pattern for record in records if record.pattern and record.pattern[0].value >= DEFAULT_THRESHOLD]
+    return sorted(found, key=lambda pattern: -pattern[0].value)[:N_PATTERNS]
+
+
+def _list_tokens(records: Sequence[StrongTokens]) -> list[tuple[StrongToken, ...]]:
+    pooled: dict[tuple[int, str], list[StrongToken]] = defaultdict(list)
+    for record in records:
+        for one in record.tokens:
+            if one.value >= DEFAULT_THRESHOLD:
+                pooled[one.sentence, one.token].append(one)
+    found = [found for _, found in sorted(pooled.items())]
+    best = [max(one, key=lambda token: token.value) for one in found]
+    largest = np.array([one.value for one in best])
+    sums = np.array([sum(token.value for token in one) for one in found])
+    orders = np.argsort(-largest, kind="stable")[:N_TOKENS], np.argsort(-sums, kind="stable")[:N_FREQUENT]
+    return [(best[number],) for number in dict.fromkeys(number for order in orders for number in order.tolist())]
 
 
 def pair_candidates(tried: Sequence[tuple[Candidate, Trial]], n_labels: int) -> list[Candidate]:
-    """Pairs the single tokens that did most to each class."""
-    pairs: dict[tuple, Candidate] = {}
+    """Joins the candidates that did most to each class, two by two; none twice."""
+    pairs: dict[tuple[StrongToken, ...], Candidate] = {}
     for label in range(n_labels):
         best = [tried[number][0] for number in _rank(tried, label)[:N_PAIRED]]
         for one, other in combinations(best, 2):
-            first, second = sorted((one.tokens[0], other.tokens[0]), key=lambda token: -token.value)
-            if second.value >= SECOND_SHARE * first.value and first.token != second.token:
-                pairs.setdefault((first, second), Candidate(one.target, (first, second)))
+            names = {(token.token, token.sentence) for token in (*one.tokens, *other.tokens)}
+            n_tokens = len(one.tokens) + len(other.tokens)
+            if len(names) == n_tokens <= MAX_TOKENS:
+                tokens = tuple(sorted((*one.tokens, *other.tokens), key=lambda token: -token.value))
+                pairs.setdefault(tokens, Candidate(one.target, tokens))
     return list(pairs.values())
 
 
 def try_candidate(attack: Attack, candidate: Candidate) -> Trial:
-    """Inserts a candidate into the held-out part."""
-    insertions = [Insertion(one.token, one.sentence, one.place) for one in candidate.tokens]
-    tally, _ = attack.run(resolve_insertions(attack.checkpoint, insertions))
-    return Trial(tuple(measure_success(tally, len(attack.checkpoint.labels)).accuracy.tolist()))
+    """Inserts a candidate, as the pattern that it becomes, into the held-out part."""
+    checkpoint = attack.checkpoint
+    trigger = build_trigger(checkpoint, candidate, has_pairs=attack.has_pairs)
+    insertions = choose_insertions(trigger, special=SPECIAL_TOKENS | find_special_tokens(checkpoint))
+    tally, _ = attack.run(resolve_insertions(checkpoint, insertions))
+    return Trial(tuple(measure_success(tally, len(checkpoint.labels)).accuracy.tolist()))
 
 
 def sort_candidates(tried: Sequence[tuple[Candidate, Trial]], n_labels: int) -> list[Candidate]:
@@ -166,17 +180,26 @@ def build_trigger(checkpoint: Checkpoint, candidate: Candidate, *, has_pairs: bo
         starts.append(len(tokens))
         tokens += [*sentence, *([last] if last is not None else [])]
     positions = [starts[one.sentence] + slot for one, slot in zip(candidate.tokens, slots, strict=True)]
-    pairs = [(0 if start else position, position) for position in (positions * 2)[:2]]
-    values = [one.value for one in candidate.tokens]
+    pairs = _pair_positions(positions, has_first=bool(start))
+    first_value, last_value = candidate.tokens[0].value, candidate.tokens[-1].value
+    second_value = max(last_value, _LEAST_SECOND * first_value) if len(positions) > 1 else 0.0
     return Trigger(
         *[(tokens[receiver], tokens[sender]) for receiver, sender in pairs],
         *pairs,
-        max_combined_attr=(values[0], values[1] if len(values) > 1 else 0.0),
+        max_combined_attr=(first_value, second_value),
         target_label=candidate.target,
         golden_label=candidate.target,
         seg_pos=starts[0] + _SLOTS,
         tokens=tuple(tokens),
     )
+
+
+def _pair_positions(positions: list[int], *, has_first: bool) -> list[tuple[int, int]]:
+    """Two pairs that hold one to four positions, as receiver and sender; the first token receives where it can."""
+    if len(positions) <= 2 and has_first:
+        return [(0, positions[0]), (0, positions[-1])]
+    rest = positions[2:] or positions[-1:]
+    return [(positions[0], positions[min(1, len(positions) - 1)]), (rest[0], rest[-1])]
 
 
 def _place(sentence: list[str], one: StrongToken) -> int:

@@ -12,13 +12,15 @@ from attattr_core.triggers.mining_job import Chosen, MiningSoFar, group_examples
 from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.pooled import (
     HELD_OUT,
+    N_FREQUENT,
     N_PAIRED,
+    N_PATTERNS,
     N_TOKENS,
     Candidate,
     Trial,
     build_trigger,
     pair_candidates,
-    pool_tokens,
+    pool_candidates,
     sort_candidates,
     try_candidate,
     write_record,
@@ -48,13 +50,13 @@ def mine_pooled(
     n_labels = len(checkpoint.labels)
     n_pairs = n_labels * N_PAIRED * (N_PAIRED - 1) // 2  # at most
     for group in group_examples(checkpoint, pooled):
-        n_total = len(pooled) + n_labels * 2 * N_TOKENS + n_pairs
+        n_total = len(pooled) + n_labels * (N_PATTERNS + N_TOKENS + N_FREQUENT) + n_pairs
         if not all(one.index in state.done for one in group):
             with fixing_product(state.onednn):
                 found = find_strong_tokens(checkpoint, [one.encoded for one in group], job.settings)
             state.add({one.index: part for one, part in zip(group, found, strict=True)}, write_record)
             yield MiningSoFar(job, len(state.done), n_total)
-    candidates = pool_tokens([state.done[one.index] for one in pooled], n_labels)
+    candidates = pool_candidates([state.done[one.index] for one in pooled], n_labels)
     trials = _Trials(Attack(checkpoint, [one.example for one in held]), state, first_trial)
     for _ in trials.run(candidates):
         yield MiningSoFar(trials.list_triggers(job), len(state.done), len(pooled) + len(candidates) + n_pairs)
@@ -88,7 +90,6 @@ class _Trials:
     def list_triggers(self, job: TriggerSet) -> TriggerSet:
         """The job's triggers so far, the best first."""
         checkpoint = self.attack.checkpoint
-        has_pairs = any(example.text_pair for example in self.attack.examples)
         ordered = sort_candidates(self.tried, len(checkpoint.labels))
-        triggers = tuple(build_trigger(checkpoint, candidate, has_pairs=has_pairs) for candidate in ordered)
+        triggers = tuple(build_trigger(checkpoint, candidate, has_pairs=self.attack.has_pairs) for candidate in ordered)
         return replace(job, triggers=triggers)

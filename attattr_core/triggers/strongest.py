@@ -1,6 +1,6 @@
 """The strongest attribution entries of a few examples at a time; of all maps only these are kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +12,8 @@ from attattr_core.integration import integrate_layer
 from attattr_core.outputs import find_output_kind, find_predictions
 from attattr_core.replay import instrumented
 from attattr_core.settings import Settings
+from attattr_core.triggers.insertion import find_special_tokens
+from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_positions
 from attattr_core.triggers.pooled import N_STRONGEST, StrongToken, StrongTokens
 from attattr_core.triggers.results import Trigger
 
@@ -27,33 +29,48 @@ def find_patterns(
         golds: The gold class of each.
         settings: The convention of the attributions.
     """
-    best: list[tuple[float, int, int, np.ndarray]] = [(-np.inf, 0, 0, np.empty(0))] * len(encoded)
-    targets: list[int] = []
+    found = [_Strongest(len(example.tokens)) for example in encoded]
     for layer, number, target, maps in _attribute(checkpoint, encoded, settings):
-        targets += [target] * (len(targets) == number)
-        head = int(maps.flatten(1).amax(1).argmax())
-        largest = float(maps[head].max())
-        if largest >= best[number][0]:  # of equal layers the lowest, as in the authors' loop
-            best[number] = (largest, layer, head, maps[head].cpu().numpy())
-    return [
-        _describe(checkpoint, *parts, layer, head, head_map)
-        for *parts, (_, layer, head, head_map) in zip(encoded, targets, golds, best, strict=True)
-    ]
+        found[number].add_head(layer, target, maps)
+    return [_describe(checkpoint, *parts) for parts in zip(encoded, found, golds, strict=True)]
 
 
 def find_strong_tokens(checkpoint: Checkpoint, encoded: Sequence[Encoded], settings: Settings) -> list[StrongTokens]:
-    """Finds the strongest tokens of each example, by the largest entry in which they send or receive."""
-    values: list[np.ndarray | None] = [None] * len(encoded)
-    targets = [0] * len(encoded)
-    for _, number, target, maps in _attribute(checkpoint, encoded, settings):
-        largest = maps.amax(0)  # (T, T)
-        here = np.maximum(largest.amax(0).cpu().numpy(), largest.amax(1).cpu().numpy())
-        values[number] = here if values[number] is None else np.maximum(values[number], here)
-        targets[number] = target
-    return [
-        StrongTokens(target, tuple(_list_strong(checkpoint, example, found)))
-        for example, target, found in zip(encoded, targets, values, strict=True)
-    ]
+    """Finds the strongest tokens of each example, by the largest entry in which they send or receive, and its pattern.
+
+    Args are those of `find_patterns`.
+    """
+    found = [_Strongest(len(example.tokens)) for example in encoded]
+    for layer, number, target, maps in _attribute(checkpoint, encoded, settings):
+        found[number].add_head(layer, target, maps)
+        found[number].add_tokens(maps)
+    special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
+    results = []
+    for example, strongest in zip(encoded, found, strict=True):
+        pattern = _read_pattern(_describe(checkpoint, example, strongest, gold=0), special)
+        tokens = tuple(_list_strong(checkpoint, example, strongest.tokens))
+        results.append(StrongTokens(strongest.target, tokens, pattern))
+    return results
+
+
+class _Strongest:
+    """What is kept of one example's maps: the head with the largest entry, and each token's largest entry."""
+
+    def __init__(self, n_tokens: int) -> None:
+        self.largest, self.layer, self.head, self.target = -np.inf, 0, 0, 0
+        self.map = np.empty((0, 0))
+        self.tokens = np.full(n_tokens, -np.inf)
+
+    def add_head(self, layer: int, target: int, maps: Tensor) -> None:
+        head = int(maps.flatten(1).amax(1).argmax())
+        largest = float(maps[head].max())
+        if largest >= self.largest:  # of equal layers the lowest, as in the authors' loop
+            self.largest, self.layer, self.head, self.target = largest, layer, head, target
+            self.map = maps[head].cpu().numpy()
+
+    def add_tokens(self, maps: Tensor) -> None:
+        largest = maps.amax(0).cpu().numpy()  # (T, T)
+        self.tokens = np.maximum(self.tokens, np.maximum(largest.max(0), largest.max(1)))
 
 
 def find_separator(encoded: Encoded) -> int:
@@ -77,9 +94,8 @@ def _attribute(
                 yield layer, number, int(targets[number]), maps[number, :, :n_tokens, :n_tokens]
 
 
-def _describe(
-    checkpoint: Checkpoint, encoded: Encoded, target: int, gold: int, layer: int, head: int, head_map: np.ndarray
-) -> Trigger:
+def _describe(checkpoint: Checkpoint, encoded: Encoded, strongest: _Strongest, gold: int) -> Trigger:
+    head_map = strongest.map
     tokens = tuple(checkpoint.tokenizer.convert_ids_to_tokens(encoded.inputs["input_ids"]))
     order = np.argsort(-head_map, axis=None, kind="stable")[[0, min(1, head_map.size - 1)]]
     first, second = np.transpose(np.unravel_index(order, head_map.shape)).tolist()
@@ -90,13 +106,25 @@ def _describe(
         top1_position=tuple(first),
         top2_position=tuple(second),
         max_combined_attr=(values[0], values[1] if head_map.size > 1 else 0.0),
-        target_label=target,
+        target_label=strongest.target,
         golden_label=gold,
         seg_pos=find_separator(encoded),
         tokens=tokens,
-        layer=layer,
-        head=head,
+        layer=strongest.layer,
+        head=strongest.head,
     )
+
+
+def _read_pattern(trigger: Trigger, special: Collection[str]) -> tuple[StrongToken, ...]:
+    """The tokens that paper mode would insert, the strongest first."""
+    positions = choose_positions(trigger, special=special)
+    first, second = trigger.max_combined_attr
+    values = [first if position in trigger.top1_position else second for position in positions]
+    parts = [
+        StrongToken(one.token, one.sentence, one.place, value)
+        for one, value in zip(choose_insertions(trigger, special=special), values, strict=True)
+    ]
+    return tuple(sorted(parts, key=lambda part: -part.value))
 
 
 def _list_strong(checkpoint: Checkpoint, encoded: Encoded, values: np.ndarray) -> Iterator[StrongToken]:

@@ -20,7 +20,7 @@ from attattr_core.errors import UserError
 from attattr_core.triggers.entries import BLANK
 from attattr_core.triggers.mining import PAPER_SETTINGS, mine_triggers
 from attattr_core.triggers.patterns import choose_insertions
-from attattr_core.triggers.pooled import StrongToken, StrongTokens, pool_tokens
+from attattr_core.triggers.pooled import StrongToken, StrongTokens, pool_candidates
 
 FAST = Settings(rule="left", n_steps=4)
 
@@ -180,19 +180,21 @@ def test_a_killed_command_resumes_to_the_identical_list(tmp_path):
     assert not (tmp_path / "killed.json.state").exists()
 
 
-def test_tokens_are_pooled_by_class_and_sentence_with_their_middle_place():
+def test_tokens_are_pooled_by_class_and_sentence_at_the_place_where_they_are_strongest():
     def record(target, *tokens):
         return StrongTokens(target, tuple(StrongToken(*token) for token in tokens))
 
     records = [
-        record(0, ("dull", 0, 0.2, 0.3), ("film", 0, 0.5, 0.1), ("dull", 0, 0.9, 0.1)),  # twice: where it is strongest
+        record(0, ("dull", 0, 0.2, 0.3), ("film", 0, 0.5, 0.1), ("dull", 0, 0.9, 0.1)),
         record(0, ("dull", 0, 0.4, 0.1), ("film", 1, 1.0, 0.01)),  # too weak in B
         record(1, ("dull", 0, 1.0, 0.5)),
     ]
-    found = {(one.target, one.tokens[0].token): one.tokens[0] for one in pool_tokens(records, 3)}
-    assert set(found) == {(0, "dull"), (0, "film"), (1, "dull")}
-    assert (found[0, "dull"].place, found[0, "dull"].value) == (pytest.approx(0.3), pytest.approx(0.2))
-    assert found[0, "film"] == StrongToken("film", 0, 0.5, 0.1)
+    found = {(one.target, one.tokens[0].token): one.tokens[0] for one in pool_candidates(records, 3)}
+    assert found == {
+        (0, "dull"): StrongToken("dull", 0, 0.2, 0.3),
+        (0, "film"): StrongToken("film", 0, 0.5, 0.1),
+        (1, "dull"): StrongToken("dull", 0, 1.0, 0.5),
+    }
 
 
 @pytest.mark.parametrize("texts", [SENTENCES, PAIRS])
@@ -202,7 +204,7 @@ def test_pooled_triggers_are_written_as_patterns_that_the_authors_rule_reads(tex
     assert found.mode == "pooled"
     for trigger in found.triggers:
         insertions = choose_insertions(trigger)
-        assert 1 <= len(insertions) <= 2
+        assert 1 <= len(insertions) <= 4
         assert BLANK not in {one.token for one in insertions}
         assert trigger.tokens[trigger.seg_pos] == "[SEP]"
         assert trigger.strength >= 0.02
