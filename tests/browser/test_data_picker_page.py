@@ -88,7 +88,7 @@ def test_a_data_set_is_named_stopped_and_loaded(page, hub, tmp_path):
     expect(page.get_by_test_id("data-about")).to_contain_text("2 configurations, 2 splits")
     expect(page.locator("#try-split input")).to_have_value(re.compile(r"validation \(0\.0 MB\)"))
     page.locator("#try-config input").click()
-    page.get_by_role("option", name="b").click()
+    page.get_by_role("option", name="b", exact=True).click()
     expect(page.locator("#try-split input")).to_have_value(re.compile(r"train \(\d\.\d MB\)"))
     page.locator("#try-load").click()
     expect(page.get_by_test_id("data-progress")).to_be_visible()

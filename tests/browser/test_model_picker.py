@@ -151,6 +151,7 @@ def test_a_refusal_keeps_everything_else(page, served, tiny, copy, name, sentenc
 def test_a_hub_that_does_not_answer_is_said_and_the_cache_serves(page, served, tiny, monkeypatch):
     served.add("org/tiny", tiny)
     name_model(page, "org/tiny")
+    expect(page.get_by_test_id("card")).to_contain_text("org/tiny")  # no longer the card of the checkpoint before
     page.locator("#load").click()
     expect(page.get_by_test_id("card-size")).to_contain_text("in memory")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
