@@ -16,12 +16,20 @@ from attattr_core.engine import attribute_layers
 from attattr_core.ui.spaces import LONGEST, SHORTEST, estimate_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VARIABLES = ("ATTATTR_SHARE", "ATTATTR_AUTH", "ATTATTR_OFFLINE", "ATTATTR_MAX_MODEL_BYTES", "GRADIO_SERVER_NAME")
+VARIABLES = (
+    "ATTATTR_SHARE",
+    "ATTATTR_AUTH",
+    "ATTATTR_OFFLINE",
+    "ATTATTR_MAX_MODEL_BYTES",
+    "ATTATTR_MAX_DATA_BYTES",
+    "ATTATTR_MAX_ROWS",
+    "GRADIO_SERVER_NAME",
+)
 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch):
-    for variable in (*VARIABLES, "ATTATTR_MAX_ROWS", "ATTATTR_MAX_DATA_BYTES"):
+    for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 

@@ -22,6 +22,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in str(item.path.parent.name):
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.flaky(reruns=2))  # a browser on a starved machine; reruns are listed at the end
 
 
 @pytest.fixture(scope="session")
