@@ -49,6 +49,29 @@ def test_what_differs_by_rounding_only_correlates_with_nothing():
     assert compute_metric("pearson", gold[None] * 1e-7, gold)[0] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("metric", ["matthews", "pearson"])
+def test_what_is_constant_correlates_with_nothing(metric):
+    generator = np.random.default_rng(0)
+    for value in (0.0, 1.0, 0.1, 3e5):  # the mean of equal numbers need not be that number
+        constant = np.full(7, value)
+        varied = generator.integers(0, 3, (3, 7)) + value
+        assert not compute_metric(metric, varied, constant).any()
+        assert not compute_metric(metric, np.stack([constant] * 2), varied[0]).any()
+        assert not compute_metric(metric, constant[None], constant).any()
+        assert not resample_metric(metric, varied, constant).any()
+
+
+def test_resamples_of_one_example_correlate_with_nothing():
+    generator = np.random.default_rng(1)
+    predicted, gold = generator.random((4, 3)), generator.random(3)
+    only = np.eye(3) * 7  # each example seven times, and no other
+    assert not compute_metric("pearson", predicted, gold, weights=only).any()
+    found = resample_metric("pearson", predicted, gold)
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 1
+    assert compute_metric("matthews", np.array([[1.0]]), np.array([1.0])) == 0
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])
 def test_a_weight_is_a_repetition(metric):
     weights = np.array([[1, 2, 0, 1, 1, 0, 3.0], [1] * 7])
