@@ -135,10 +135,10 @@ def _name_partial(output: Path) -> Path:
 
 def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str, HeadImportance]":
     """By method; several of one method by the names of their files."""
+    from attattr_core.families import count_heads
     from attattr_core.heads.importance_files import load_importance
 
-    config = checkpoint.model.config
-    shape = config.num_hidden_layers, config.num_attention_heads
+    shape = count_heads(checkpoint.model.config)
     loaded = [(path, load_importance(path, shape=shape)) for path in paths]
     methods = [importance.method for _, importance in loaded]
     names = [importance.method if methods.count(importance.method) == 1 else path.stem for path, importance in loaded]

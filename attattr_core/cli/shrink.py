@@ -86,10 +86,10 @@ def parse_heads(text: str) -> list[tuple[int, int]]:
 
 
 def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
+    from attattr_core.families import count_heads
     from attattr_core.heads.importance_files import load_importance
-    from attattr_core.heads.removal import count_heads
 
-    return load_importance(path, shape=count_heads(checkpoint.model))
+    return load_importance(path, shape=count_heads(checkpoint.model.config))
 
 
 def _follow(steps: Any) -> "ShrinkSoFar":

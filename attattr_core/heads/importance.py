@@ -30,6 +30,7 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
+from attattr_core.families import count_heads
 from attattr_core.heads.golds import Golds, find_golds
 from attattr_core.heads.importance_state import State
 from attattr_core.heads.measures import combine, measure_batch
@@ -213,9 +214,9 @@ def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> list[lis
 
 
 def _summarise(checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray) -> ImportanceSoFar:
-    config, done = checkpoint.model.config, sorted(state.contributions)
+    done = sorted(state.contributions)
     n_tokens = int(lengths[done].sum())
-    values = np.zeros((config.num_hidden_layers, config.num_attention_heads))
+    values = np.zeros(count_heads(checkpoint.model.config))
     if done:
         values = combine(state.stack(), described.method, n_tokens)
     importance = replace(described, values=values, n_examples=len(done))

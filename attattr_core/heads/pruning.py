@@ -18,6 +18,7 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, digest_example, pick_examples
 from attattr_core.encoding import encode
 from attattr_core.errors import UserError
+from attattr_core.families import count_heads
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
@@ -78,14 +79,20 @@ def measure_curves(
         work and leaves the model as it was. A break changes nothing, the size of the batches nothing beyond rounding.
 
     Raises:
-        UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, or
-            options out of range.
+        UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, a
+            correlation with gold labels that are all the same, or options out of range.
     """
-    shape = checkpoint.model.config.num_hidden_layers, checkpoint.model.config.num_attention_heads
+    shape = count_heads(checkpoint.model.config)
     _check_importances(importances, shape)
     _check_options(directions, n_seeds, seed)
     metric = choose_metric(checkpoint, metric)
     gold = read_gold(checkpoint, examples)
+    if metric != "accuracy" and (gold == gold[0]).all():
+        wanted = "values" if metric == "pearson" else "classes, or choose the metric 'accuracy'"
+        raise UserError(
+            f"The labels of {examples.file_name!r} are all the same, so that nothing correlates with them ({metric}): "
+            f"give data with several {wanted}."
+        )
     counts = np.arange(shape[0] * shape[1] + 1) if every_head else count_pruned(rates, shape)
     plan = make_plan(importances, counts=counts, directions=directions, n_seeds=n_seeds, seed=seed, layerwise=layerwise)
     if not plan.curves:

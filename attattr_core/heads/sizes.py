@@ -14,10 +14,10 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.devices import describe_device
 from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.families import find_family
+from attattr_core.families import count_heads, find_family
 from attattr_core.heads.metrics import compute_metric
 from attattr_core.heads.predictions import choose_metric, find_values, read_gold
-from attattr_core.heads.removal import Head, count_heads
+from attattr_core.heads.removal import Head
 from attattr_core.heads.weights import WEIGHTS
 from attattr_core.outputs import find_output_kind
 from attattr_core.replay import find_layers, instrumented, run_masked
@@ -167,7 +167,9 @@ def _run_all(checkpoint: Checkpoint, encoded: list[Encoded], *, masked: Sequence
 
 
 def _run_without(checkpoint: Checkpoint, inputs: dict[str, Tensor], heads: Sequence[Head]) -> Tensor:
-    masks = torch.ones(1, *count_heads(checkpoint.model), 1, 1, dtype=checkpoint.model.dtype, device=checkpoint.device)
+    masks = torch.ones(
+        1, *count_heads(checkpoint.model.config), 1, 1, dtype=checkpoint.model.dtype, device=checkpoint.device
+    )
     for layer, head in heads:
         masks[0, layer, head] = 0
     with instrumented(checkpoint.model):
