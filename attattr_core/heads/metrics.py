@@ -4,7 +4,7 @@ import numpy as np
 
 N_RESAMPLES = 2000
 _Z = 1.959963984540054  # of a two-sided 95 % interval
-_CHUNK = 1 << 22  # entries of a piece of the resamples
+_CHUNK = 1 << 22  # entries of a piece of the resamples, and of the predictions
 _CONSTANT = 1e-5  # predictions that differ by less, relative to their size, differ by rounding
 _ROUNDING = 1e-12  # of the mean square: a variance below it is what the difference of equal numbers leaves
 
@@ -79,15 +79,17 @@ def compute_wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 def resample_metric(name: str, predicted: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """Computes a metric on resamples of the examples, the same for all rows and every time: (R, M), R = 2,000."""
     generator = np.random.default_rng(0)
+    found = np.empty((N_RESAMPLES, len(predicted)))
     n_rows = max(1, _CHUNK // len(gold))
-    parts = []
     for start in range(0, N_RESAMPLES, n_rows):
         n_chunk = min(n_rows, N_RESAMPLES - start)
         picks = generator.integers(0, len(gold), (n_chunk, len(gold)))
         rows = np.arange(n_chunk)[:, None] * len(gold)
-        weights = np.bincount((picks + rows).ravel(), minlength=picks.size).reshape(picks.shape)
-        parts.append(compute_metric(name, predicted, gold, weights=weights.astype(float)))
-    return np.concatenate(parts)
+        weights = np.bincount((picks + rows).ravel(), minlength=picks.size).reshape(picks.shape).astype(float)
+        for first in range(0, len(predicted), n_rows):
+            some = slice(first, first + n_rows)
+            found[start : start + n_chunk, some] = compute_metric(name, predicted[some], gold, weights=weights)
+    return found
 
 
 def compute_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from attattr_core.datasets import ExampleSet, digest_example, pick_examples
 from attattr_core.encoding import encode
 from attattr_core.errors import UserError
 from attattr_core.families import count_heads
+from attattr_core.heads.metrics import N_RESAMPLES
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
@@ -27,6 +28,7 @@ from attattr_core.heads.summary import Summary, summarise
 from attattr_core.products import find_product
 
 DEFAULT_SEEDS = 10
+_MAX_BYTES = 2 << 30
 _GROWTH = 1.1  # the study is summarised anew when there are so many times the examples
 
 
@@ -80,7 +82,8 @@ def measure_curves(
 
     Raises:
         UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, a
-            correlation with gold labels that are all the same, or options out of range.
+            correlation with gold labels that are all the same, options out of range, or more masks and examples than
+            fit the memory.
     """
     shape = count_heads(checkpoint.model.config)
     _check_importances(importances, shape)
@@ -97,6 +100,7 @@ def measure_curves(
     plan = make_plan(importances, counts=counts, directions=directions, n_seeds=n_seeds, seed=seed, layerwise=layerwise)
     if not plan.curves:
         raise UserError("There is nothing to measure: give an importance, or random orders.")
+    _check_size(len(plan.masks), len(examples))
     facts = {
         "importances": dict(importances),
         "metric_name": metric,
@@ -207,6 +211,16 @@ def _check_importances(importances: Mapping[str, HeadImportance], shape: tuple[i
             )
         if not np.isfinite(values).all():
             raise UserError(f"The importance {name[:80]!r} has entries that are not numbers: measure it again.")
+
+
+def _check_size(n_masks: int, n_examples: int) -> None:
+    """Refuses a study whose predictions, and metrics on resamples, would fill the memory."""
+    n_bytes = n_masks * (4 * n_examples + 8 * N_RESAMPLES)
+    if n_bytes > _MAX_BYTES:
+        raise UserError(
+            f"{n_masks:,} different masks on {n_examples:,} examples take {n_bytes / 1e9:.1f} GB of memory, more than "
+            f"{_MAX_BYTES / 1e9:.1f} GB: choose fewer random orders, points or examples."
+        )
 
 
 def _check_options(directions: Sequence[str], n_seeds: int, seed: int) -> None:

@@ -1,5 +1,7 @@
 """Metrics by hand and by their definitions, known intervals, and areas."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,20 @@ def test_what_is_constant_correlates_with_nothing(metric):
         assert not compute_metric(metric, np.stack([constant] * 2), varied[0]).any()
         assert not compute_metric(metric, constant[None], constant).any()
         assert not resample_metric(metric, varied, constant).any()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])
+def test_pieces_of_the_resamples_change_nothing_and_take_little(metric, monkeypatch):
+    generator = np.random.default_rng(0)
+    predicted, gold = generator.integers(0, 3, (50, 40)).astype(np.float32), generator.integers(0, 3, 40).astype(float)
+    whole = resample_metric(metric, predicted, gold)
+    monkeypatch.setattr("attattr_core.heads.metrics._CHUNK", 40 * 7)
+    np.testing.assert_allclose(resample_metric(metric, predicted, gold), whole, atol=1e-12, rtol=0)
+    tracemalloc.start()
+    resample_metric(metric, np.tile(predicted, (10, 1)), gold)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * N_RESAMPLES * 500 + 2e6  # the result, and little beside
 
 
 def test_resamples_of_one_example_correlate_with_nothing():

@@ -391,6 +391,14 @@ def test_a_mistake_is_one_sentence(checkpoint, options, sentence):
     assert str(caught.value).count(". ") == 0
 
 
+def test_more_than_the_memory_takes_is_refused_before_it_is_measured(checkpoint, monkeypatch):
+    monkeypatch.setattr(pruning, "_MAX_BYTES", 100_000)
+    importances = {"attattr": make_importance()}
+    measure(checkpoint, importances, rates=(0, 1))
+    with pytest.raises(UserError, match=r"^35 different masks on 18 examples take .* fewer random orders, points"):
+        next(measure_curves(checkpoint, make_examples(), importances, every_head=True, n_seeds=1))
+
+
 def test_damaged_weights_are_named():
     checkpoint = build_checkpoint("bert")
     with torch.no_grad():
