@@ -123,6 +123,7 @@ def _measure(
     state: str | Path | None,
 ) -> Iterator[StudySoFar]:
     encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
+    is_cut = np.array([example.n_cut > 0 for example in encoded])
     n_masks = len(plan.masks)
     kept = Predictions(np.full((n_masks, len(encoded)), np.nan, np.float32), find_product())
     fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
@@ -133,7 +134,8 @@ def _measure(
 
     def summarise_done() -> HeadStudy:
         found = summarise(plan, predicted[:, is_done], gold[is_done], facts["metric_name"]) if is_done.any() else None
-        return HeadStudy(**facts, **vars(found or Summary()), n_examples=int(is_done.sum()))
+        counts = {"n_examples": int(is_done.sum()), "n_cut": int(is_cut[is_done].sum())}
+        return HeadStudy(**facts, **vars(found or Summary()), **counts)
 
     study = summarise_done()
     for bucket in list_buckets(checkpoint, encoded):

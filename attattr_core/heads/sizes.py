@@ -64,6 +64,7 @@ class SizeComparison:
         largest_difference: Between the logits of the last models and of the first with its heads masked, over all
             examples.
         device: What it ran on, from `attattr_core.devices.describe_device`.
+        n_cut: How many of the examples were cut to the length that the model takes.
     """
 
     models: dict[str, ModelFigures]
@@ -73,6 +74,7 @@ class SizeComparison:
     n_rounds: int
     largest_difference: float
     device: str
+    n_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,9 @@ def measure_smaller(
         for name, checkpoint in models.items()
     }
     device = describe_device(before.device, before.model.dtype)
-    yield ComparisonSoFar(
-        n_total, n_total, SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device)
-    )
+    n_cut = sum(example.n_cut > 0 for example in encoded)
+    comparison = SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device, n_cut)
+    yield ComparisonSoFar(n_total, n_total, comparison)
 
 
 def count_steps(n_models: int, n_rounds: int) -> int:
