@@ -16,8 +16,7 @@ from attattr_core.heads.plan import count_pruned
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.surgery import HeadSizes, Kept, change_layer, find_weight, plan_evenly, view_inputs
 from attattr_core.heads.weights import WEIGHTS
-from attattr_core.passes import ATTENTION
-from attattr_core.replay import find_layers, instrumented
+from attattr_core.replay import ATTENTION, find_layers, instrumented
 
 Head = tuple[int, int]
 #: Field of a saved ``config.json``: heads whose weights are zero, by layer, so that cutting them changes nothing.
