@@ -22,10 +22,11 @@ def check_target(target: Path, *, mark: str, overwrite: bool) -> None:
     Raises:
         UserError: When it may not.
     """
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise UserError(f"{str(target)!r} is not a folder: choose another --output.")
-    if not target.is_dir() or not any(target.iterdir()):
-        return
+    with explaining_disk(target):
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise UserError(f"{str(target)!r} is not a folder: choose another --output.")
+        if not target.is_dir() or not any(target.iterdir()):
+            return
     if not overwrite:
         raise UserError(f"The folder {str(target)!r} is there already: choose another one, or say to overwrite it.")
     if not (target / mark).is_file():

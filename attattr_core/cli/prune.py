@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.outputs import check_outputs, drop_partial, name_partial, write_file
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
@@ -96,8 +97,7 @@ def run(options: argparse.Namespace) -> None:
     check_suffix(options.output, _OUTPUTS)
     if options.picture:
         check_suffix(options.picture, _PICTURES)
-    for path in _list_outputs(options):
-        check_writable(path)
+    check_outputs(_list_outputs(options), (options.data, options.model, *options.importance))
     if options.n_examples is not None and options.n_examples < 1:
         raise UserError(f"--n-examples is {options.n_examples}: choose 1 or more.")
     if options.seed < 0:
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     examples = _choose_examples(open_examples(options.data or options.model, checkpoint), importances, options)
     study = _measure(checkpoint, examples, importances, options)
     _write(study, options)
-    _name_partial(options.output).unlink(missing_ok=True)
+    drop_partial(options.output)
     _print(study)
 
 
@@ -127,10 +127,6 @@ def _list_outputs(options: argparse.Namespace) -> list[Path]:
 
 def _name_layers(picture: Path) -> Path:
     return picture.with_suffix(f".layers{picture.suffix}")
-
-
-def _name_partial(output: Path) -> Path:
-    return output.with_name(output.name + ".partial")
 
 
 def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str, HeadImportance]":
@@ -173,9 +169,9 @@ def _measure(
 
     from attattr_core.heads.pruning import measure_curves
 
-    partial = _name_partial(options.output)
+    partial = name_partial(options.output)
     if not options.resume:
-        partial.unlink(missing_ok=True)
+        drop_partial(options.output)
     steps = measure_curves(
         checkpoint,
         examples,
@@ -206,8 +202,8 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
     from attattr_core.heads.study_files import save_study, tabulate_areas, tabulate_curves
 
     if options.output.suffix.lower() == ".csv":
-        options.output.write_text(tabulate_curves(study), encoding="utf-8")
-        options.output.with_suffix(".areas.csv").write_text(tabulate_areas(study), encoding="utf-8")
+        write_file(options.output, tabulate_curves(study))
+        write_file(options.output.with_suffix(".areas.csv"), tabulate_areas(study))
     else:
         save_study(study, options.output)
     if options.picture:
@@ -215,9 +211,9 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
         from attattr_core.pictures import render
 
         file_format = options.picture.suffix[1:].lower()
-        options.picture.write_bytes(render(draw_curves(study), file_format))
+        write_file(options.picture, render(draw_curves(study), file_format))
         if options.layerwise:
-            _name_layers(options.picture).write_bytes(render(draw_curves(study, layerwise=True), file_format))
+            write_file(_name_layers(options.picture), render(draw_curves(study, layerwise=True), file_format))
 
 
 def _print(study: "HeadStudy") -> None:

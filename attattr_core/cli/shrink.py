@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> None:
     if bool(options.importance) != (options.rate is not None):
         raise UserError("--importance and --rate go together: the share of the heads that are least important.")
     named = parse_heads(options.heads) if options.heads else None
+    if options.output.resolve() == Path(options.model).resolve() and options.output.is_dir():
+        raise UserError(f"{str(options.output)!r} is the model that this command reads: choose another --output.")
 
     from attattr_core.heads.removal import choose_heads
     from attattr_core.heads.shrinking import shrink

@@ -10,6 +10,8 @@ from attattr_core.settings import Settings
 METHODS = ("attattr", "taylor", "taylor-authors", "ablation", "attention", "random")
 #: Which heads of an order go first.
 DIRECTIONS = ("least-first", "most-first")
+#: Importances of files are smaller: above it sums of squares, and scales of pictures, are no numbers.
+LARGEST = 1e100
 METRICS = ("accuracy", "matthews", "pearson")
 
 

@@ -16,6 +16,7 @@ from attattr_core.errors import UserError
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import (
     DIRECTIONS,
+    LARGEST,
     METRICS,
     AreaDifference,
     HeadImportance,
@@ -24,6 +25,7 @@ from attattr_core.heads.results import (
 )
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
+from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"
@@ -57,8 +59,13 @@ def dump_study(study: HeadStudy) -> str:
 
 
 def save_study(study: HeadStudy, path: str | Path) -> None:
-    """Saves a study as JSON."""
-    Path(path).write_text(dump_study(study), encoding="utf-8")
+    """Saves a study as JSON.
+
+    Raises:
+        UserError: When the file cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        file.write(dump_study(study).encode())
 
 
 def load_study(path: str | Path) -> HeadStudy:
@@ -162,7 +169,7 @@ def _write_importance(importance: HeadImportance) -> dict[str, Any]:
 
 def _read_importance(content: Any) -> HeadImportance:
     values = np.asarray(content["head_importance"], np.float64)
-    if values.ndim != 2 or not 0 < values.size <= _MAX_HEADS or not np.isfinite(values).all():
+    if values.ndim != 2 or not 0 < values.size <= _MAX_HEADS or not np.all(np.abs(values) < LARGEST):
         raise ValueError("not an importance")
     versions = content["versions"]
     return HeadImportance(

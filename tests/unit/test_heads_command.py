@@ -152,6 +152,28 @@ def test_mistakes_are_one_sentence(folder, tmp_path, capsys, monkeypatch, argume
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_read_is_not_written_over(folder, tmp_path, capsys):
+    data = tmp_path / "data.json"
+    data.write_text('[{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}]')
+    (tmp_path / "link.json").symlink_to(data)
+    (tmp_path / "model").symlink_to(folder / "model")
+    before = {path: path.read_bytes() for path in (data, folder / "model" / "config.json")}
+    for output in (data, tmp_path / "link.json", folder / "model" / "config.json", tmp_path / "model" / "config.json"):
+        assert run(folder, "--data", data, "--method", "attention", "--output", output) == 2
+        assert "is what this command reads: choose another file" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in before}
+    (tmp_path / "here.json").symlink_to(tmp_path / "there.json")
+    assert run(folder, "--method", "attention", "--output", tmp_path / "here.json") == 0
+    assert (tmp_path / "here.json").is_symlink()
+    assert load_importance(tmp_path / "there.json").n_examples == 24
+
+
+def test_what_is_in_the_way_of_unfinished_work_is_one_sentence(folder, tmp_path, capsys):
+    (tmp_path / "out.json.partial").mkdir()
+    assert run(folder, "--method", "attention", "--output", tmp_path / "out.json") == 2
+    assert "out.json.partial' is in the way (Is a directory): remove it." in capsys.readouterr().err
+
+
 def test_a_model_without_embedded_data_needs_some(folder, tmp_path, capsys):
     assert main(["heads", "--model", str(folder / "model"), "--output", str(tmp_path / "out.json")]) == 2
     assert "give one with --data" in capsys.readouterr().err

@@ -316,6 +316,18 @@ def test_mistakes_are_one_sentence(options, sentence, tmp_path, capsys):
     assert not (tmp_path / "small").exists()
 
 
+def test_a_folder_is_not_made_smaller_in_its_own_place(tmp_path, capsys):
+    folder = tmp_path / "small"
+    save_smaller(build_checkpoint("bert", dtype=torch.float32), HEADS, folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    arguments = ["--heads", "1:2", "--output", str(tmp_path / "." / "small"), "--overwrite"]
+    assert main(["shrink", "--model", str(folder), *arguments]) == 2
+    assert "is the model that this command reads" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match="cannot be written"):
+        save_smaller(build_checkpoint("bert"), HEADS, tmp_path / ("x" * 300))
+
+
 def test_heads_are_read():
     assert parse_heads(" 1:2, 11:3,") == [(0, 1), (10, 2)]
     for text in (",", "1:1;2:3", "a:b", "1:", "٣:1", "0:1"):
