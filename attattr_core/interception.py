@@ -35,6 +35,14 @@ class Attended:
     allowed: Tensor | None
 
 
+def find_allowed(mask: Tensor | None) -> Tensor | None:
+    """Reads an additive or boolean mask: True where attention is allowed; None where nothing is masked."""
+    if mask is None:
+        return None
+    allowed = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+    return None if bool(allowed.all()) else allowed
+
+
 class Interception(TorchFunctionMode):
     """Watches this thread for products of attention probabilities with values, and keeps or replaces them.
 

@@ -1,7 +1,7 @@
-"""What a model's instruments do in a pass: record, replay from one layer, prune, mask or trace; `replay` starts them.
+"""What a model's instruments do in a pass: record, replay from one layer, prune, mask or trace; `runs` starts them.
 
-The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that is
-registered with transformers' attention interface, and, for families that do not use it, an `Interception`.
+The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that
+`attattr_core.replay` gives transformers, and, for families that do not use it, an `Interception`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,22 +10,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
-from transformers.pytorch_utils import Conv1D
 
 from attattr_core.families import Family
-from attattr_core.interception import Attended, Interception
+from attattr_core.interception import Attended, Interception, find_allowed
 from attattr_core.products import multiply
-
-ATTENTION = "attattr"  # the name under which transformers knows the function
 
 
 def compute_context(attention: Tensor, value: Tensor) -> Tensor:
     """Mixes values by attention, C_h = A_h V_h: (…, H, T, T) and (…, H, T, d) give (…, T, H, d)."""
     return (attention @ value).transpose(-3, -2)
+
+
+def attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    """Attends without keeping the probabilities, (B, H, T, d) in and the context, (B, T, H, d), out."""
+    context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
+    return context.transpose(1, 2)
 
 
 @dataclass
@@ -36,33 +36,48 @@ class RecordedLayer:
     output: Any = None
 
 
-class Recording:
-    """A clean pass that keeps every layer's attention, value and output."""
+class _Whole:
+    """A pass of all layers, inside of which attention is watched by a method, ``keep`` or ``mix``."""
+
+    watch = "mix"
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self.layers: list[RecordedLayer] = []
+        self.n_entered = 0
         self.inside = False
 
     def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.layers.append(RecordedLayer())
+        self.n_entered += 1
         self.inside = True
         try:
-            with _intercepting(self.family, keep=self.keep):
-                output = forward(*args, **kwargs)
+            with _intercepting(self.family, **{self.watch: getattr(self, self.watch)}):
+                return forward(*args, **kwargs)
         finally:
             self.inside = False
-        self.layers[-1].output = output
-        return output
 
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+    def project(self, projection: nn.Module, states: Tensor, *, is_query: bool) -> Tensor:
         return multiply(projection, states)
+
+
+class Recording(_Whole):
+    """A clean pass that keeps every layer's attention, value and output."""
+
+    watch = "keep"
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.layers: list[RecordedLayer] = []
+
+    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        self.layers.append(RecordedLayer())
+        self.layers[-1].output = super().run_layer(forward, args, kwargs)
+        return self.layers[-1].output
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         logits = query @ key.transpose(-2, -1) * scaling
         attention = (logits if mask is None else logits + mask).softmax(-1)
         if self.inside:
-            self.keep(Attended(attention, value, _find_allowed(mask)))
+            self.keep(Attended(attention, value, find_allowed(mask)))
         return compute_context(attention, value)
 
     def keep(self, attended: Attended) -> None:
@@ -95,7 +110,7 @@ class _Restarting:
     def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
         raise NotImplementedError
 
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+    def project(self, projection: nn.Module, states: Tensor, *, is_query: bool) -> Tensor:
         return multiply(projection, states if self.whole is None or is_query else self.whole)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
@@ -103,7 +118,7 @@ class _Restarting:
             shape = (len(key), -1, query.shape[1], key.shape[-1])
             key, value = (states.reshape(shape).transpose(1, 2) for states in (key, value))
             mask = None if mask is None else mask[:, :, :1]
-        return _attend_plainly(query, key, value, mask, scaling)
+        return attend_plainly(query, key, value, mask, scaling)
 
 
 class Replaying(_Restarting):
@@ -124,9 +139,9 @@ class Replaying(_Restarting):
         finally:
             self.at_start = False
 
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
+    def project(self, projection: nn.Module, states: Tensor, *, is_query: bool) -> Tensor:
         if self.at_start:
-            width = projection.nf if isinstance(projection, Conv1D) else projection.out_features
+            width = projection.nf if hasattr(projection, "nf") else projection.out_features  # of a Conv1D
             return states.new_zeros(()).expand(*states.shape[:-1], width)
         return super().project(projection, states, is_query=is_query)
 
@@ -171,29 +186,17 @@ class Pruning(_Restarting):
         return context * self.mask[:, None]
 
 
-class Masking:
-    """A whole pass in which each layer's attention probabilities are multiplied by a mask, without renormalising."""
+class Masking(_Whole):
+    """A pass in which each layer's attention probabilities are multiplied by a mask, without renormalising."""
 
     def __init__(self, family: Family, masks: Tensor) -> None:
-        self.family, self.masks = family, masks
-        self.n_entered = self.n_masked = 0
-        self.inside = False
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.n_entered += 1
-        self.inside = True
-        try:
-            with _intercepting(self.family, mix=self.mix):
-                return forward(*args, **kwargs)
-        finally:
-            self.inside = False
-
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
-        return multiply(projection, states)
+        super().__init__(family)
+        self.masks = masks
+        self.n_masked = 0
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
         if not self.inside:
-            return _attend_plainly(query, key, value, mask, scaling)
+            return attend_plainly(query, key, value, mask, scaling)
         logits = query @ key.transpose(-2, -1) * scaling
         return self.mix((logits if mask is None else logits + mask).softmax(-1), value)
 
@@ -202,30 +205,19 @@ class Masking:
         return compute_context(attention * self.masks[:, self.n_entered - 1], value)
 
 
-class Tracing:
+class Tracing(_Whole):
     """A clean pass that keeps every layer's context and, from the lowest one up, the graph that leads to the logits."""
 
     def __init__(self, family: Family) -> None:
-        self.family = family
+        super().__init__(family)
         self.contexts: list[Tensor] = []
-        self.n_entered = 0
-        self.inside = False
-
-    def run_layer(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.n_entered += 1
-        self.inside = True
-        try:
-            with _intercepting(self.family, mix=lambda attention, value: self.keep(compute_context(attention, value))):
-                return forward(*args, **kwargs)
-        finally:
-            self.inside = False
-
-    def project(self, projection: nn.Linear | Conv1D, states: Tensor, *, is_query: bool) -> Tensor:
-        return multiply(projection, states)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        context = _attend_plainly(query, key, value, mask, scaling)
+        context = attend_plainly(query, key, value, mask, scaling)
         return self.keep(context) if self.inside else context
+
+    def mix(self, attention: Tensor, value: Tensor) -> Tensor:
+        return self.keep(compute_context(attention, value))
 
     def keep(self, context: Tensor) -> Tensor:
         if not context.requires_grad:  # nothing below needs a gradient, so the lowest context starts the graph
@@ -250,45 +242,3 @@ def running(current: Pass) -> Iterator[None]:
         yield
     finally:
         PASS.reset(token)
-
-
-# --------------------------------------------------------------------------------------------- attention itself
-
-
-def _attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    **_: object,
-) -> tuple[Tensor, None]:
-    """The attention function registered with transformers; context out, (B, T, H, d)."""
-    n_groups = query.shape[1] // key.shape[1]
-    if n_groups > 1:  # grouped queries: every key and value serves n_groups heads
-        key, value = key.repeat_interleave(n_groups, 1), value.repeat_interleave(n_groups, 1)
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if position_bias is not None:
-        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
-    current = PASS.get()
-    attend = _attend_plainly if current is None else current.attend
-    return attend(query, key, value, attention_mask, scaling), None
-
-
-def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
-    return context.transpose(1, 2)
-
-
-def _find_allowed(mask: Tensor | None) -> Tensor | None:
-    """Reads an additive or boolean mask: True where attention is allowed; None where nothing is masked."""
-    if mask is None:
-        return None
-    allowed = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
-    return None if bool(allowed.all()) else allowed
-
-
-AttentionInterface.register(ATTENTION, _attend)
-AttentionMaskInterface.register(ATTENTION, eager_mask)  # without it every mask would be None, silently

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import BinaryIO
@@ -22,14 +22,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UserError: When it cannot be written.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.new")
+    target = Path(os.path.realpath(path))  # a link stays one
+    beside = target.with_name(f"{target.name}.{os.getpid()}-{get_ident()}.new")
     try:
         with beside.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(beside, target)
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another file.") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()

@@ -29,7 +29,7 @@ def check_writable(path: Path) -> None:
         existed = path.exists()
         path.open("ab").close()
         if not existed:
-            path.unlink()
+            path.resolve().unlink()  # where a link leads, not the link
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another --output.") from error
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import check_suffix, check_writable
+from attattr_core.cli.common import check_suffix
+from attattr_core.cli.outputs import check_outputs, write_file
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     for path, suffixes in ((options.picture, _PICTURES), (options.output, (".json",))):
         if path:
             check_suffix(path, suffixes)
-            check_writable(path)
+    check_outputs(filter(None, (options.picture, options.output)), (options.first, options.second))
 
     from attattr_core.heads.comparison import compare_importances
 
@@ -64,10 +65,10 @@ def run(options: argparse.Namespace) -> None:
         if len(set(names)) == 1:
             names = tuple(path.stem for path in paths)
         figure = draw_comparison(comparison, names=names)
-        options.picture.write_bytes(render(figure, options.picture.suffix[1:].lower()))
+        write_file(options.picture, render(figure, options.picture.suffix[1:].lower()))
     if options.output:
         facts = {"pearson": comparison.pearson, "spearman": comparison.spearman, "n_heads": comparison.x.size}
-        options.output.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        write_file(options.output, json.dumps(facts) + "\n")
     print(
         f"{comparison.x.size} heads: Pearson's r {comparison.pearson:.4f}, Spearman's rho {comparison.spearman:.4f}",
         file=sys.stderr,

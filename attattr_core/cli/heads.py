@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.outputs import check_outputs, drop_partial, name_partial, write_file
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
-from attattr_core.heads.results import METHODS
+from attattr_core.heads.results import METHODS, describe_cut
 from attattr_core.quadrature import RULES
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def run(options: argparse.Namespace) -> None:
     check_suffix(options.output, (".json",))
     if options.picture:
         check_suffix(options.picture, _PICTURES)
-    for path in filter(None, (options.output, options.picture)):
-        check_writable(path)
+    check_outputs(filter(None, (options.output, options.picture)), (options.data, options.model))
     if options.method != METHODS[0] and (options.n_steps is not None or options.rule != RULES[0]):
         raise UserError(f"--rule and --n-steps belong to attattr, not to {options.method}: leave them out.")
     if not options.data and options.model not in EMBEDDED_SETS:
@@ -68,10 +68,12 @@ def run(options: argparse.Namespace) -> None:
     importance, is_new = _find_or_measure(checkpoint, options)
     if is_new:
         save_importance(importance, options.output)
-        _name_partial(options.output).unlink(missing_ok=True)
+        drop_partial(options.output)
     if options.picture:
         _draw(importance, options.picture)
     print(_summarise(importance) + ("" if is_new else f"; {options.output} held it already"), file=sys.stderr)
+    if cut := describe_cut(importance.n_cut, importance.n_examples):
+        print(cut, file=sys.stderr)
 
 
 def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> tuple["HeadImportance", bool]:
@@ -89,15 +91,11 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
     saved = find_saved(options.output, describe_importance(checkpoint, examples, options.method, **wanted))
     if saved is not None:
         return saved, False
-    partial = _name_partial(options.output)
+    partial = name_partial(options.output)
     if not options.resume:
-        partial.unlink(missing_ok=True)
+        drop_partial(options.output)
     steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
     return _follow(steps, is_resumed=partial.exists()), True
-
-
-def _name_partial(output: Path) -> Path:
-    return output.with_name(output.name + ".partial")
 
 
 def _follow(steps: Any, *, is_resumed: bool) -> "HeadImportance":
@@ -125,7 +123,7 @@ def _draw(importance: "HeadImportance", path: Path) -> None:
     from attattr_core.heads.pictures_importance import draw_importance
     from attattr_core.pictures import render
 
-    path.write_bytes(render(draw_importance(importance), path.suffix[1:].lower()))
+    write_file(path, render(draw_importance(importance), path.suffix[1:].lower()))
 
 
 def _summarise(importance: "HeadImportance") -> str:

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.outputs import check_outputs, drop_partial, name_partial, write_file
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
-from attattr_core.heads.results import DIRECTIONS, METRICS
+from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -96,8 +97,7 @@ def run(options: argparse.Namespace) -> None:
     check_suffix(options.output, _OUTPUTS)
     if options.picture:
         check_suffix(options.picture, _PICTURES)
-    for path in _list_outputs(options):
-        check_writable(path)
+    check_outputs(_list_outputs(options), (options.data, options.model, *options.importance))
     if options.n_examples is not None and options.n_examples < 1:
         raise UserError(f"--n-examples is {options.n_examples}: choose 1 or more.")
     if options.seed < 0:
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     examples = _choose_examples(open_examples(options.data or options.model, checkpoint), importances, options)
     study = _measure(checkpoint, examples, importances, options)
     _write(study, options)
-    _name_partial(options.output).unlink(missing_ok=True)
+    drop_partial(options.output)
     _print(study)
 
 
@@ -129,16 +129,12 @@ def _name_layers(picture: Path) -> Path:
     return picture.with_suffix(f".layers{picture.suffix}")
 
 
-def _name_partial(output: Path) -> Path:
-    return output.with_name(output.name + ".partial")
-
-
 def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str, HeadImportance]":
     """By method; several of one method by the names of their files."""
+    from attattr_core.families import count_heads
     from attattr_core.heads.importance_files import load_importance
 
-    config = checkpoint.model.config
-    shape = config.num_hidden_layers, config.num_attention_heads
+    shape = count_heads(checkpoint.model.config)
     loaded = [(path, load_importance(path, shape=shape)) for path in paths]
     methods = [importance.method for _, importance in loaded]
     names = [importance.method if methods.count(importance.method) == 1 else path.stem for path, importance in loaded]
@@ -173,9 +169,9 @@ def _measure(
 
     from attattr_core.heads.pruning import measure_curves
 
-    partial = _name_partial(options.output)
+    partial = name_partial(options.output)
     if not options.resume:
-        partial.unlink(missing_ok=True)
+        drop_partial(options.output)
     steps = measure_curves(
         checkpoint,
         examples,
@@ -206,8 +202,8 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
     from attattr_core.heads.study_files import save_study, tabulate_areas, tabulate_curves
 
     if options.output.suffix.lower() == ".csv":
-        options.output.write_text(tabulate_curves(study), encoding="utf-8")
-        options.output.with_suffix(".areas.csv").write_text(tabulate_areas(study), encoding="utf-8")
+        write_file(options.output, tabulate_curves(study))
+        write_file(options.output.with_suffix(".areas.csv"), tabulate_areas(study))
     else:
         save_study(study, options.output)
     if options.picture:
@@ -215,12 +211,14 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
         from attattr_core.pictures import render
 
         file_format = options.picture.suffix[1:].lower()
-        options.picture.write_bytes(render(draw_curves(study), file_format))
+        write_file(options.picture, render(draw_curves(study), file_format))
         if options.layerwise:
-            _name_layers(options.picture).write_bytes(render(draw_curves(study, layerwise=True), file_format))
+            write_file(_name_layers(options.picture), render(draw_curves(study, layerwise=True), file_format))
 
 
 def _print(study: "HeadStudy") -> None:
+    if cut := describe_cut(study.n_cut, study.n_examples):
+        print(cut, file=sys.stderr)
     print(f"{study.metric_name} on {study.n_examples} examples; area under the curve:", file=sys.stderr)
     for curve in study.curves:
         direction = "" if curve.method == "random" else f", {curve.direction}"

@@ -14,11 +14,9 @@ The loss is the cross-entropy with the gold label: the binary one for a single l
 label has a probability of its own, and the squared error for a regression, whose "accuracy" is minus that error.
 """
 
-import hashlib
-import json
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +28,9 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
+from attattr_core.families import count_heads
 from attattr_core.heads.golds import Golds, find_golds
-from attattr_core.heads.importance_state import State
+from attattr_core.heads.importance_state import State, build_key
 from attattr_core.heads.measures import combine, measure_batch
 from attattr_core.heads.predictions import list_buckets
 from attattr_core.heads.results import METHODS, HeadImportance
@@ -140,7 +139,7 @@ def measure_importance(
     if described.settings is not None:
         _check_settings(described.settings, golds)
     texts = [(example.text, example.text_pair) for example in chosen.examples]
-    key = _build_key(checkpoint, described, texts, golds) if state else {}
+    key = build_key(checkpoint, described, texts, golds) if state else {}
     kept = State(Path(state) if state else None, key, len(texts), onednn=find_product())
     return _measure(checkpoint, texts, golds, described, kept)
 
@@ -167,7 +166,8 @@ def _measure(
 ) -> Iterator[ImportanceSoFar]:
     encoded = [encode(checkpoint, *pair) for pair in texts]
     lengths = np.array([len(example.tokens) for example in encoded])
-    so_far = _summarise(checkpoint, described, state, lengths)
+    is_cut = np.array([example.n_cut > 0 for example in encoded])
+    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
     if state.contributions:
         yield so_far
     for batch in list_batches(checkpoint, encoded):
@@ -179,7 +179,7 @@ def _measure(
             for share, contributions in _fix_product(steps, state.onednn):
                 if contributions is not None:
                     state.add(batch, contributions)
-                    so_far = _summarise(checkpoint, described, state, lengths)
+                    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
                     yield so_far
                 else:
                     yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
@@ -212,38 +212,13 @@ def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> list[lis
     return split
 
 
-def _summarise(checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray) -> ImportanceSoFar:
-    config, done = checkpoint.model.config, sorted(state.contributions)
+def _summarise(
+    checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray, is_cut: np.ndarray
+) -> ImportanceSoFar:
+    done = sorted(state.contributions)
     n_tokens = int(lengths[done].sum())
-    values = np.zeros((config.num_hidden_layers, config.num_attention_heads))
+    values = np.zeros(count_heads(checkpoint.model.config))
     if done:
         values = combine(state.stack(), described.method, n_tokens)
-    importance = replace(described, values=values, n_examples=len(done))
+    importance = replace(described, values=values, n_examples=len(done), n_cut=int(is_cut[done].sum()))
     return ImportanceSoFar(importance, len(done), len(lengths), n_tokens / int(lengths.sum()))
-
-
-def _build_key(
-    checkpoint: Checkpoint, described: HeadImportance, texts: list[tuple[str, str | None]], golds: Golds
-) -> dict[str, Any]:
-    """Everything that the result depends on, as JSON would give it back."""
-    answers = list(zip(texts, golds.targets.tolist(), golds.signs.tolist(), golds.values.tolist(), strict=True))
-    key = {
-        "method": described.method,
-        "model": checkpoint.revision or _digest_weights(checkpoint),
-        "data": hashlib.sha256(json.dumps(answers).encode()).hexdigest(),
-        "n_examples": described.n_examples,
-        "seed": described.seed,
-        "settings": asdict(described.settings) if described.settings else None,
-        "versions": described.versions,
-        "device": checkpoint.device.type,
-        "type": str(checkpoint.model.dtype),
-    }
-    return json.loads(json.dumps(key))
-
-
-def _digest_weights(checkpoint: Checkpoint) -> str:
-    """The SHA-256 of the weights of a model that came without a revision."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(checkpoint.model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

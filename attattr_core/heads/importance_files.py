@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from attattr_core.errors import UserError
-from attattr_core.heads.results import METHODS, HeadImportance
+from attattr_core.heads.results import LARGEST, METHODS, HeadImportance
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
+from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-head-importance", 1
 _MAX_BYTES = 16 << 20
@@ -29,6 +30,7 @@ def dump_importance(importance: HeadImportance) -> str:
         "version": VERSION,
         **{name: getattr(importance, name) for name in ("method", "model", "revision", "data", "data_sha256")},
         "n_examples": importance.n_examples,
+        "n_cut": importance.n_cut,
         "seed": importance.seed,
         "settings": asdict(importance.settings) if importance.settings else None,
         "versions": importance.versions or {},
@@ -43,11 +45,12 @@ def save_importance(importance: HeadImportance, path: str | Path) -> None:
     """Saves an importance, which `load_importance` reads bit for bit as it was.
 
     Raises:
-        UserError: When the file's name does not end in .json.
+        UserError: When the file's name does not end in .json, or it cannot be written.
     """
     if Path(path).suffix.lower() != ".json":
         raise UserError(f"{str(path)!r} ends in {Path(path).suffix!r}: save an importance as .json.")
-    Path(path).write_text(dump_importance(importance), encoding="utf-8")
+    with replacing(Path(path)) as file:
+        file.write(dump_importance(importance).encode())
 
 
 def load_importance(path: str | Path, *, shape: tuple[int, int] | None = None) -> HeadImportance:
@@ -125,10 +128,11 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
     if set(content) == {"head_importance"}:
         return HeadImportance(values, method=METHODS[0])
     seed, settings, method = content["seed"], content["settings"], content["method"]
-    n_examples = operator.index(content["n_examples"])
+    n_examples, n_cut = (operator.index(content.get(name, 0)) for name in ("n_examples", "n_cut"))
     is_right = (
         method in METHODS
-        and n_examples >= 0
+        and "n_examples" in content
+        and 0 <= n_cut <= n_examples
         and (seed is None or operator.index(seed) >= 0)
         and values.shape == (content["n_layers"], content["n_heads"])
     )
@@ -140,6 +144,7 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
         method,
         **texts,
         n_examples=n_examples,
+        n_cut=n_cut,
         seed=seed,
         settings=None if settings is None else Settings(**settings),
         versions={_read_text(name): _read_text(version) for name, version in content["versions"].items()},
@@ -167,7 +172,7 @@ def _read_rows(rows: Any) -> np.ndarray:
     if not rows or not rows[0] or not all(type(value) in (int, float) for row in rows for value in row):
         raise ValueError("not lists of numbers")
     values = np.array(rows, np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
+    if values.ndim != 2 or not np.all(np.abs(values) < LARGEST):
         raise ValueError("not as many finite numbers in every layer")
     return values
 

@@ -1,13 +1,18 @@
 """What a measurement of head importance has done so far, as a file: a stopped or killed job goes on from there."""
 
 import base64
+import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attattr_core.checkpoints import Checkpoint
 from attattr_core.errors import UserError
+from attattr_core.heads.golds import Golds
+from attattr_core.heads.results import HeadImportance
 from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-importance-state", 1
@@ -110,3 +115,30 @@ class State:
     @staticmethod
     def _complain(path: Path) -> UserError:
         return UserError(f"{path.name!r} keeps no work of this program, or it is damaged: delete it to start anew.")
+
+
+def build_key(
+    checkpoint: Checkpoint, described: HeadImportance, texts: list[tuple[str, str | None]], golds: Golds
+) -> dict[str, Any]:
+    """Everything that the result depends on, as JSON would give it back."""
+    answers = list(zip(texts, golds.targets.tolist(), golds.signs.tolist(), golds.values.tolist(), strict=True))
+    key = {
+        "method": described.method,
+        "model": checkpoint.revision or _digest_weights(checkpoint),
+        "data": hashlib.sha256(json.dumps(answers).encode()).hexdigest(),
+        "n_examples": described.n_examples,
+        "seed": described.seed,
+        "settings": asdict(described.settings) if described.settings else None,
+        "versions": described.versions,
+        "device": checkpoint.device.type,
+        "type": str(checkpoint.model.dtype),
+    }
+    return json.loads(json.dumps(key))
+
+
+def _digest_weights(checkpoint: Checkpoint) -> str:
+    """The SHA-256 of the weights of a model that came without a revision."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(checkpoint.model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

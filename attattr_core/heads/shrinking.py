@@ -2,29 +2,24 @@
 
 import copy
 import json
-import platform
-import secrets
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.families import find_family
 from attattr_core.finetuning.model import save_tokenizer
-from attattr_core.heads.removal import SmallerModel, can_cut, count_heads, read_sizes, remove_heads
+from attattr_core.heads.removal import SmallerModel, can_cut, read_sizes, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.shrinking_card import render_card
+from attattr_core.heads.shrinking_record import RECORD_FILE, build_record
 from attattr_core.heads.sizes import (
     DEFAULT_ROUNDS,
     DEFAULT_TIMED,
@@ -34,11 +29,9 @@ from attattr_core.heads.sizes import (
     count_steps,
     measure_smaller,
 )
-from attattr_core.hub import parse_reference
 from attattr_core.loading import load_parts
+from attattr_core.whole_folders import building, check_target, explaining_disk
 
-RECORD_FILE = "removal.json"
-FORMAT, VERSION = "attattr-removal", 1
 #: The most that is packed for a download.
 MAX_ZIP_BYTES = 1 << 30
 
@@ -107,12 +100,12 @@ def shrink(
         UserError: When a head does not exist, the folder is there, or it cannot be written.
     """
     target = Path(folder)
-    _check_target(target, overwrite=overwrite)
+    check_target(target, mark=RECORD_FILE, overwrite=overwrite)
     smaller = remove_heads(checkpoint, heads)
     n_total = 1 + (count_steps(2 + _can_cut_more(smaller, checkpoint), n_rounds) if examples else 0)
     yield ShrinkSoFar("saving", 0, n_total, smaller)
     comparison = None
-    with _building(target, overwrite=overwrite) as place:
+    with building(target, mark=RECORD_FILE, overwrite=overwrite) as place:
         _write(smaller, place)
         if examples:
             after = _load_after(smaller, checkpoint, place)
@@ -170,106 +163,10 @@ def pack_smaller(
             if step.stage != "done":
                 yield step
         yield ShrinkSoFar("packing", step.n_total, step.n_total, step.smaller, step.comparison)
-        with _explaining_disk(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with explaining_disk(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in sorted(folder.iterdir()):
                 archive.write(part, f"{folder.name}/{part.name}")
     yield ShrinkSoFar("done", step.n_total, step.n_total, step.smaller, step.comparison)
-
-
-def build_record(
-    checkpoint: Checkpoint,
-    smaller: SmallerModel,
-    importance: HeadImportance | None,
-    examples: ExampleSet | None,
-    comparison: SizeComparison | None,
-) -> dict[str, Any]:
-    """Gathers what ``removal.json`` keeps: which heads, why, from what, and what was measured."""
-    name, is_hub_id = _name_source(checkpoint.name)
-    names = [field.name for field in fields(HeadImportance) if field.name not in ("values", "settings")]
-    why = None
-    if importance is not None:
-        why = {name: getattr(importance, name) for name in names}
-        why["settings"] = asdict(importance.settings) if importance.settings else None
-        n_heads = importance.values.shape[1]
-        lowest = importance.list_order()[: len(smaller.heads)].tolist()
-        why["are_least"] = {layer * n_heads + head for layer, head in smaller.heads} == set(lowest)
-    measured = None
-    if comparison is not None:
-        measured = {"data": examples.file_name, "data_sha256": examples.sha256, **asdict(comparison)}
-    counts = ("n_heads", "n_cut", "n_zeroed", "n_zeros")
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": name,
-        "revision": checkpoint.revision,
-        "is_hub_id": is_hub_id,
-        "family": checkpoint.model.config.model_type,
-        "n_heads_left": count_heads(smaller.checkpoint.model)[1],
-        "heads": [list(head) for head in smaller.heads],
-        **{name: getattr(smaller, name) for name in counts},
-        "importance": why,
-        "measured": measured,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "transformers")},
-        },
-    }
-
-
-def _name_source(name: str) -> tuple[str, bool]:
-    """What to call the model in public, and whether that is an id of the Hub; a folder's place is nobody's business."""
-    try:
-        reference = parse_reference(name)
-    except UserError:
-        return name, False
-    return (Path(name).name, False) if reference.kind == "folder" else (reference.name, reference.kind == "hub")
-
-
-# ---------------------------------------------------------------------------------------------------- the folder
-
-
-def _check_target(target: Path, *, overwrite: bool) -> None:
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise UserError(f"{str(target)!r} is not a folder: choose another --output.")
-    if not target.is_dir() or not any(target.iterdir()):
-        return
-    if not overwrite:
-        raise UserError(f"The folder {str(target)!r} is there already: choose another one, or say to overwrite it.")
-    if not (target / RECORD_FILE).is_file():
-        raise UserError(
-            f"The folder {str(target)!r} was not made by this command ({RECORD_FILE} is missing), so it is not "
-            "overwritten: choose another one."
-        )
-
-
-@contextmanager
-def _building(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Gives a folder beside the target that takes its place in the end, or vanishes."""
-    place = target.absolute().with_name(f".{target.absolute().name}-{secrets.token_hex(4)}")
-    old = place.with_name(place.name + "-old")
-    try:
-        with _explaining_disk(target):
-            place.mkdir(parents=True)
-            yield place
-            _check_target(target, overwrite=overwrite)  # somebody else may have made it meanwhile
-            if target.exists():
-                target.rename(old)
-            place.rename(target)
-    finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        for leftover in (place, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextmanager
-def _explaining_disk(target: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into one sentence."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:120]
-        raise UserError(f"{str(target)!r} cannot be written ({reason}): choose another place.") from error
 
 
 def _write(smaller: SmallerModel, place: Path) -> None:

@@ -16,6 +16,7 @@ from attattr_core.errors import UserError
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import (
     DIRECTIONS,
+    LARGEST,
     METRICS,
     AreaDifference,
     HeadImportance,
@@ -24,6 +25,7 @@ from attattr_core.heads.results import (
 )
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
+from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"
@@ -46,7 +48,7 @@ def dump_study(study: HeadStudy) -> str:
         "format": FORMAT,
         "version": VERSION,
         **_write_first_curve(study),
-        **{name: getattr(study, name) for name in (*_TEXTS, "n_examples", "n_seeds")},
+        **{name: getattr(study, name) for name in (*_TEXTS, "n_examples", "n_cut", "n_seeds")},
         "importances": {name: _write_importance(importance) for name, importance in study.importances.items()},
         "curves": [_write_curve(curve) for curve in study.curves],
         "layerwise": [_write_curve(curve) for curve in study.layerwise],
@@ -57,8 +59,13 @@ def dump_study(study: HeadStudy) -> str:
 
 
 def save_study(study: HeadStudy, path: str | Path) -> None:
-    """Saves a study as JSON."""
-    Path(path).write_text(dump_study(study), encoding="utf-8")
+    """Saves a study as JSON.
+
+    Raises:
+        UserError: When the file cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        file.write(dump_study(study).encode())
 
 
 def load_study(path: str | Path) -> HeadStudy:
@@ -92,6 +99,7 @@ def parse_study(content: Any) -> HeadStudy:
         curves=tuple(_read_curve(part, n_layers * n_heads) for part in content["curves"]),
         layerwise=tuple(_read_curve(part, n_heads) for part in content["layerwise"]),
         n_examples=_count(content["n_examples"]),
+        n_cut=_count(content.get("n_cut", 0)),
         n_seeds=_count(content["n_seeds"]),
         versions={clean_text(name): clean_text(value) for name, value in content["versions"].items()},
         differences=tuple(_read_difference(part) for part in content["differences"]),
@@ -161,12 +169,13 @@ def _write_importance(importance: HeadImportance) -> dict[str, Any]:
 
 def _read_importance(content: Any) -> HeadImportance:
     values = np.asarray(content["head_importance"], np.float64)
-    if values.ndim != 2 or not 0 < values.size <= _MAX_HEADS or not np.isfinite(values).all():
+    if values.ndim != 2 or not 0 < values.size <= _MAX_HEADS or not np.all(np.abs(values) < LARGEST):
         raise ValueError("not an importance")
     versions = content["versions"]
     return HeadImportance(
         values=values,
         n_examples=_count(content["n_examples"]),
+        n_cut=_count(content.get("n_cut", 0)),
         seed=None if content["seed"] is None else _count(content["seed"]),
         settings=None if content["settings"] is None else Settings(**content["settings"]),
         versions=None if versions is None else {clean_text(name): clean_text(versions[name]) for name in versions},

@@ -12,6 +12,7 @@ from attattr_core.datasets import read_examples
 from attattr_core.heads import importance as importance_module
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.importance_files import load_importance
+from attattr_core.heads.study_files import load_study
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,30 @@ def test_a_file_that_holds_the_same_is_left_as_it_is(folder, tmp_path, capsys, m
     assert load_importance(output).n_examples == 7
 
 
+def test_texts_that_were_cut_are_counted(folder, tmp_path, capsys):
+    output = tmp_path / "out.json"
+    long, short = "the film is good " * 40, "the film is good"
+    rows = [f"{text}\t{label}" for text, label in ((long, "no"), (short, "yes"), (long, "yes"), (long, "no"))]
+    (tmp_path / "long.tsv").write_text("\n".join(["sentence\tlabel", *rows]), encoding="utf-8")
+    data = ["--data", tmp_path / "long.tsv"]
+    for n_examples, n_cut, said in ((4, 3, "3 of the 4 texts were longer"), (2, 1, "1 of the 2 texts was longer")):
+        for method in ("attattr", "attention"):
+            options = ["--method", method, "--n-examples", n_examples, "--output", output]
+            assert run(folder, *data, *options) == 0
+            assert load_importance(output).n_cut == n_cut
+            assert said in capsys.readouterr().err
+    assert main(["prune", *map(str, ["--model", folder / "model", *data]), "--importance", str(output),
+                 "--n-seeds", "0", "--output", str(tmp_path / "study.json")]) == 0  # fmt: skip
+    assert "3 of the 4 texts were longer" in capsys.readouterr().err
+    study = load_study(tmp_path / "study.json")
+    assert (study.n_cut, study.importances["attention"].n_cut) == (3, 1)
+    arguments = ["--heads", "1:1", "--output", tmp_path / "small"]
+    assert main(["shrink", *map(str, ["--model", folder / "model", *data, *arguments])]) == 0
+    assert "3 of the 4 texts were longer" in capsys.readouterr().err
+    assert json.loads((tmp_path / "small" / "removal.json").read_text())["measured"]["n_cut"] == 3
+    assert "3 of the 4 texts were longer" in (tmp_path / "small" / "README.md").read_text()
+
+
 def test_ctrl_c_keeps_what_is_done(folder, tmp_path, capsys, monkeypatch):
     own, n_calls = importance_module.measure_batch, 0
 
@@ -125,6 +150,28 @@ def test_mistakes_are_one_sentence(folder, tmp_path, capsys, monkeypatch, argume
     assert sentence in error
     assert "Traceback" not in error
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_read_is_not_written_over(folder, tmp_path, capsys):
+    data = tmp_path / "data.json"
+    data.write_text('[{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}]')
+    (tmp_path / "link.json").symlink_to(data)
+    (tmp_path / "model").symlink_to(folder / "model")
+    before = {path: path.read_bytes() for path in (data, folder / "model" / "config.json")}
+    for output in (data, tmp_path / "link.json", folder / "model" / "config.json", tmp_path / "model" / "config.json"):
+        assert run(folder, "--data", data, "--method", "attention", "--output", output) == 2
+        assert "is what this command reads: choose another file" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in before}
+    (tmp_path / "here.json").symlink_to(tmp_path / "there.json")
+    assert run(folder, "--method", "attention", "--output", tmp_path / "here.json") == 0
+    assert (tmp_path / "here.json").is_symlink()
+    assert load_importance(tmp_path / "there.json").n_examples == 24
+
+
+def test_what_is_in_the_way_of_unfinished_work_is_one_sentence(folder, tmp_path, capsys):
+    (tmp_path / "out.json.partial").mkdir()
+    assert run(folder, "--method", "attention", "--output", tmp_path / "out.json") == 2
+    assert "out.json.partial' is in the way (Is a directory): remove it." in capsys.readouterr().err
 
 
 def test_a_model_without_embedded_data_needs_some(folder, tmp_path, capsys):

@@ -119,12 +119,23 @@ def test_work_that_was_cut_off_goes_on(folder, monkeypatch, capsys):
         (["--output", "out.json", "--importance", "model/config.json"], "holds no head importance"),
         (["--output", "out.json", "--importance", "other.json"], "3 layers of 4 heads"),
         (["--output", "out.json", "--importance", "a.json"], "both called 'a'"),
+        (["--output", "a.json"], "is what this command reads"),
+        (["--output", "table.csv", "--data", "table.areas.csv"], "'table.areas.csv' is what this command reads"),
+        (["--output", "out.json", "--importance", "large.json"], "holds no head importance"),
+        (["--output", "taken.json"], "taken.json.partial' is in the way"),
+        (["--output", "o" * 300 + ".json"], "cannot be written"),
+        (["--output", "out.json", "--model", "x" * 3000], "names no model"),
     ],
 )
 def test_a_mistake_is_one_sentence(folder, capsys, monkeypatch, arguments, sentence):
     monkeypatch.chdir(folder)
     save_importance(HeadImportance(np.ones((3, 4)), "taylor"), folder / "other.json")
+    (folder / "table.areas.csv").write_text("sentence,label\na film,no\n")
+    (folder / "large.json").write_text("[[1e308, -1e308], [1, 2]]")
+    (folder / "taken.json.partial").mkdir()
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     assert prune(folder, *arguments) == 2
+    assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     *notices, error = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ")
     assert sentence in error
@@ -154,11 +165,16 @@ def test_two_importances_are_compared(folder, capsys):
         ("flat.json", ["--shape", "2x2"], 0, "Pearson's r -1.0000"),
         ("other.json", [], 2, "'a.json' and 'other.json'"),
         ("missing.json", [], 2, "There is no file"),
+        ("b.json", ["--output", "b.json"], 2, "'b.json' is what this command reads"),
+        ("b.json", ["--output", "new.json", "--picture", "nowhere/a.png"], 2, "no folder 'nowhere'"),
     ],
 )
-def test_flat_lists_and_mistakes(folder, capsys, second, options, status, sentence):
+def test_flat_lists_and_mistakes(folder, capsys, monkeypatch, second, options, status, sentence):
     save_importance(HeadImportance(np.ones((3, 4)), "taylor"), folder / "other.json")
+    monkeypatch.chdir(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     assert main(["compare-heads", str(folder / "a.json"), str(folder / second), *options]) == status
+    assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     assert sentence in capsys.readouterr().err
 
 
