@@ -132,28 +132,6 @@ class Heads:
         }
 
 
-class Desk:
-    """Which work of a visitor counts: Gradio cancels work some time after it was asked to, and what was left behind
-    must not write over what is shown since."""
-
-    def __init__(self) -> None:
-        """Makes a desk without work."""
-        self._work: object = None
-
-    def begin(self) -> object:
-        """Begins work; what was going on before does not count any more."""
-        self._work = object()
-        return self._work
-
-    def end(self) -> None:
-        """Ends what is going on."""
-        self._work = None
-
-    def holds(self, work: object) -> bool:
-        """Tells whether some work still counts."""
-        return self._work is work
-
-
 @dataclass(frozen=True, eq=False)
 class Shelf:
     """What a visitor sees in the tab, and what else was measured or opened before.

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.settings import Settings
+from attattr_core.ui.cut_texts import tell_cut
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from attattr_core.heads.sizes import ModelFigures
 
 _SECONDS_BETWEEN_STEPS = 0.4
+_LEAST_UNSEEN = 30  # examples; with fewer the curves would say little
 _TIMING = {"n_rounds": 5, "n_timed": 16}  # fewer than on the command line, where nobody waits
 
 
@@ -48,10 +50,18 @@ class ImportanceJob:
 
 @dataclass(frozen=True, eq=False)
 class CurvesJob:
-    """What `prune_heads` is to measure; the names are those of `attattr_core.heads.pruning.measure_curves`."""
+    """What `prune_heads` is to measure; other names are those of `attattr_core.heads.pruning.measure_curves`.
+
+    Attributes:
+        examples: Labelled by the checkpoint's class indices.
+        n_examples: How many of them are measured on, at most; those that ranked no heads, where there are enough.
+        seed: Where their choice begins.
+    """
 
     description: Description
     examples: ExampleSet
+    n_examples: int
+    seed: int
     importances: dict[str, HeadImportance]
     directions: tuple[str, ...]
     n_seeds: int
@@ -61,21 +71,23 @@ class CurvesJob:
 
 @dataclass(frozen=True, eq=False)
 class ImportanceStep:
-    """An importance so far: examples done and in all, and the share of the work that is done."""
+    """An importance so far: examples done and in all, the share of the work that is done, what there is to know."""
 
     importance: HeadImportance
     n_done: int
     n_total: int
     share: float
+    notice: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class CurvesStep:
-    """A study so far; None where its curves are those of the step before."""
+    """A study so far, None where its curves are those of the step before; and what there is to know."""
 
     study: HeadStudy | None
     n_done: int
     n_total: int
+    notice: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +150,13 @@ def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
     last = 0.0
     try:
         with _use(job.description) as checkpoint:
+            notice = tell_cut(
+                checkpoint, pick_examples(job.examples, job.n_examples, seed=job.seed), "texts that rank the heads"
+            )
             for part in measure_importance(checkpoint, job.examples, job.method, settings=job.settings, **options):
                 if part.n_done == part.n_total or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
                     last = time.monotonic()
-                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share)
+                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share, notice)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
@@ -157,16 +172,35 @@ def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
     last, sent = 0.0, None
     try:
         with _use(job.description) as checkpoint:
-            for part in measure_curves(checkpoint, job.examples, job.importances, state=job.state, **options):
+            examples, flatters = _choose_examples(job)
+            notice = " ".join(filter(None, (flatters, tell_cut(checkpoint, examples, "texts of the curves"))))
+            for part in measure_curves(checkpoint, examples, job.importances, state=job.state, **options):
                 is_done = part.n_done == part.n_total
                 if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
                     last = time.monotonic()
-                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total)
+                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total, notice)
                     sent = part.study
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
         yield _refuse_size(job)
+
+
+def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
+    """Chooses what curves are measured on, and says where examples that ranked the heads are among it."""
+    from attattr_core.heads.pruning import find_seen, leave_out_seen
+
+    examples, importances, notice = job.examples, job.importances.values(), ""
+    n_unseen = len(examples) - len(find_seen(examples, importances))
+    if n_unseen >= min(_LEAST_UNSEEN, job.n_examples):
+        examples = leave_out_seen(examples, importances)
+    else:
+        notice = (
+            "The curves are measured on examples that ranked the heads too, which flatters them: only "
+            f"{n_unseen} of the {len(examples)} did not."
+        )
+    seed = job.seed if job.n_examples < len(examples) else None
+    return pick_examples(examples, job.n_examples, seed=seed), notice
 
 
 @on_gpu(_estimate)
