@@ -217,8 +217,8 @@ class TriggerStudy:
         data_sha256: Its digest.
         n_examples: How many examples.
         versions: Versions of the packages that computed it.
-        n_confirming: Examples of each gold class in the confirming half, (C,), 0 for a class too small to be split; None
-            where nothing was split.
+        n_confirming: Examples of each gold class in the confirming half, (C,), 0 for a class too small to be split;
+            None where nothing was split.
         confirmed_before: Accuracy without any trigger on the confirming half; None where nothing was split.
         skipped: Triggers that could not be inserted, and why.
     """
