@@ -91,7 +91,7 @@ def test_the_table_sorts_filters_and_follows_the_keyboard_without_a_request(open
     opened.on("request", lambda request: requests.append(request.url))
     assert read_tokens(opened) == [TOKENS[0], TOKENS[2], TOKENS[1]]  # by flips
     expect(opened.get_by_test_id("bars-verdict")).to_contain_text(
-        "It flips examples of every class more than chance, on the half"
+        "On every class it flips more than chance, judged on the half"
     )
     opened.get_by_test_id("sort-strength").click()
     assert read_tokens(opened) == list(TOKENS[:3])

@@ -115,8 +115,8 @@ function verdictParts(study, result, running) {
   const all = groups.length === 1 && groups[0][1].length > 1;
   const parts = groups.flatMap(([verdict, labels], at) => [
     at ? ", " : "",
-    ...(all ? ["It flips examples of every class "] : [at ? "of " : "It flips examples of ", ...labels.flatMap((label, k) => [k ? " and " : "", make("bdi", { class: "aa-strong", text: label })]), " "]),
+    ...(all ? ["On every class it flips "] : [at ? "on " : "On ", ...labels.flatMap((label, k) => [k ? " and " : "", make("bdi", { class: "aa-strong", text: label })]), at ? " " : " it flips "]),
     verdictNode(verdict),
   ]);
-  return [...parts, ", on the half of the data that confirms."];
+  return [...parts, ", judged on the half of the data that confirms."];
 }
