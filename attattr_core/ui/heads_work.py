@@ -191,13 +191,13 @@ def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
     from attattr_core.heads.pruning import find_seen, leave_out_seen
 
     examples, importances, notice = job.examples, job.importances.values(), ""
-    n_unseen = len(examples) - len(find_seen(examples, importances))
-    if n_unseen >= min(_LEAST_UNSEEN, job.n_examples):
+    n_seen = len(find_seen(examples, importances))
+    if len(examples) - n_seen >= min(_LEAST_UNSEEN, job.n_examples):
         examples = leave_out_seen(examples, importances)
     else:
         notice = (
-            "The curves are measured on examples that ranked the heads too, which flatters them: only "
-            f"{n_unseen} of the {len(examples)} did not."
+            "The curves are measured on examples that ranked the heads too, which flatters them: "
+            f"{n_seen} of the {len(examples)} did."
         )
     seed = job.seed if job.n_examples < len(examples) else None
     return pick_examples(examples, job.n_examples, seed=seed), notice
