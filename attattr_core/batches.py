@@ -1,5 +1,6 @@
 """Which examples run together, and what is done once for a batch before its layers are worked on."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import SPECIAL, Encoded, collate, replace_words
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.families import count_heads, find_family
 from attattr_core.replay import Record, record
 
 _MAX_BATCH = 32
@@ -27,7 +28,7 @@ def bucket_examples(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> Itera
         Their indices, a group at a time, from short examples to long ones.
     """
     config = checkpoint.model.config
-    n_maps = config.num_hidden_layers * config.num_attention_heads
+    n_maps = math.prod(count_heads(config))
     bucket: list[int] = []
     first = (0, 0, 0)
     for kind, index in sorted((_find_kind(checkpoint, example), index) for index, example in enumerate(encoded)):

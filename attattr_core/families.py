@@ -190,6 +190,16 @@ def find_family(model_type: str) -> Family:
     )
 
 
+def count_heads(config: Any) -> tuple[int, int]:
+    """Counts the layers that attend and the heads of each: as many as the engine sees in a pass.
+
+    Args:
+        config: The configuration of a model of a supported family.
+    """
+    n_inner = config.inner_group_num if config.model_type == "albert" else 1  # layers that a layer of ALBERT is made of
+    return config.num_hidden_layers * n_inner, config.num_attention_heads
+
+
 def check_config(config: Any) -> None:
     """Refuses a configuration of a supported family under which attention is not one exact matrix a layer.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
-from attattr_core.heads.results import METHODS
+from attattr_core.heads.results import METHODS, describe_cut
 from attattr_core.quadrature import RULES
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
     if options.picture:
         _draw(importance, options.picture)
     print(_summarise(importance) + ("" if is_new else f"; {options.output} held it already"), file=sys.stderr)
+    if cut := describe_cut(importance.n_cut, importance.n_examples):
+        print(cut, file=sys.stderr)
 
 
 def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> tuple["HeadImportance", bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
-from attattr_core.heads.results import DIRECTIONS, METRICS
+from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -135,10 +135,10 @@ def _name_partial(output: Path) -> Path:
 
 def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str, HeadImportance]":
     """By method; several of one method by the names of their files."""
+    from attattr_core.families import count_heads
     from attattr_core.heads.importance_files import load_importance
 
-    config = checkpoint.model.config
-    shape = config.num_hidden_layers, config.num_attention_heads
+    shape = count_heads(checkpoint.model.config)
     loaded = [(path, load_importance(path, shape=shape)) for path in paths]
     methods = [importance.method for _, importance in loaded]
     names = [importance.method if methods.count(importance.method) == 1 else path.stem for path, importance in loaded]
@@ -221,6 +221,8 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
 
 
 def _print(study: "HeadStudy") -> None:
+    if cut := describe_cut(study.n_cut, study.n_examples):
+        print(cut, file=sys.stderr)
     print(f"{study.metric_name} on {study.n_examples} examples; area under the curve:", file=sys.stderr)
     for curve in study.curves:
         direction = "" if curve.method == "random" else f", {curve.direction}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, load_model, open_examples
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
+from attattr_core.heads.results import describe_cut
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -86,10 +87,10 @@ def parse_heads(text: str) -> list[tuple[int, int]]:
 
 
 def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
+    from attattr_core.families import count_heads
     from attattr_core.heads.importance_files import load_importance
-    from attattr_core.heads.removal import count_heads
 
-    return load_importance(path, shape=count_heads(checkpoint.model))
+    return load_importance(path, shape=count_heads(checkpoint.model.config))
 
 
 def _follow(steps: Any) -> "ShrinkSoFar":
@@ -104,6 +105,8 @@ def _follow(steps: Any) -> "ShrinkSoFar":
 
 
 def _print(comparison: "SizeComparison") -> None:
+    if cut := describe_cut(comparison.n_cut, comparison.n_examples):
+        print(cut, file=sys.stderr)
     names = {"before": "before", "saved": "the folder", "cut": "cut after loading"}
     for name, model in comparison.models.items():
         ratio = f", time × {model.time_ratio:.2f} ({model.time_low:.2f} to {model.time_high:.2f})"

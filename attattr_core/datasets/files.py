@@ -4,15 +4,15 @@ import codecs
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from attattr_core.datasets.json_rows import is_list, read_lines, read_list, tabulate
 from attattr_core.errors import UserError
 
 MAX_CELL = 131_072  # characters, which is also the csv module's own limit
+MAX_ROW = 8 * MAX_CELL  # characters: a row is parsed as a whole, which may take fifty times as many bytes
 _PIECE = 1 << 20  # bytes
 #: A row: the number of its (last) line, and its cells; or what is wrong with it.
 Row = tuple[int, list[str] | str]
@@ -29,7 +29,7 @@ def read_rows(path: Path, max_bytes: int) -> Iterator[Row]:
         max_bytes: Largest size in bytes, before and after decompression.
 
     Raises:
-        UserError: For a missing, too large, empty or unreadable file.
+        UserError: For a missing, too large, empty or unreadable file, or a row of more than `MAX_ROW` characters.
     """
     content = _read_bytes(path, max_bytes)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
@@ -73,14 +73,26 @@ def _open_text(content: bytes, newline: str) -> io.TextIOWrapper:
 
 
 def _read_cells(content: bytes, name: str, is_csv: bool) -> Iterator[Row]:
-    handle = _open_text(content, "")
+    handle, n_taken = _open_text(content, ""), 0
+
+    def read_lines() -> Iterator[str]:  # a quoted cell goes on over lines, so that a row may be several
+        nonlocal n_taken
+        while line := handle.readline(MAX_ROW + 1):
+            n_taken += len(line)
+            if n_taken > MAX_ROW:
+                raise UserError(
+                    f"The row at line {reader.line_num + 1} of {name} has more than {MAX_ROW:,} characters; shorten it."
+                )
+            yield line
+
     if is_csv:  # some programs write semicolons or tabs where the comma is the decimal mark
         header = content[:MAX_CELL].partition(b"\n")[0].decode("utf-8", "replace")
-        reader = csv.reader(handle, delimiter=max(",;\t", key=header.count))
+        reader = csv.reader(read_lines(), delimiter=max(",;\t", key=header.count))
     else:
-        reader = csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+        reader = csv.reader(read_lines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     try:
         for row in reader:
+            n_taken = 0
             if any(cell.strip() for cell in row):
                 yield reader.line_num, row
     except csv.Error as error:
@@ -88,46 +100,6 @@ def _read_cells(content: bytes, name: str, is_csv: bool) -> Iterator[Row]:
 
 
 def _read_objects(content: bytes, name: str) -> Iterator[Row]:
-    """Yield the keys of the first object, then the values of all objects in that order."""
-    header: list[str] | None = None
-    for number, found in _parse_objects(content, name):
-        if not isinstance(found, dict):
-            yield number, found if isinstance(found, str) else "is not a JSON object"
-            continue
-        cells = {key.strip().lower(): value for key, value in found.items()}
-        if header is None:
-            header = list(cells)
-            yield number, list(header)
-        yield number, [_write_cell(cells.get(key, "")) for key in header]
-
-
-def _parse_objects(content: bytes, name: str) -> Iterator[tuple[int, Any]]:
-    if content[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        try:
-            listed = json.loads(content.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{name} is not a JSON list ({_explain(error)}); write one object a line.") from error
-        yield from enumerate(map(_take, listed), start=1)
-        return
-    # at "\n" only: other line separators may stand inside of JSON's strings
-    for number, line in enumerate(_open_text(content, "\n"), start=1):
-        if line.strip():
-            try:
-                yield number, _take(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                yield number, f"is not JSON ({_explain(error)})"
-
-
-def _take(found: Any) -> dict[str, Any] | None:
-    return found if isinstance(found, dict) else None
-
-
-def _explain(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:80]
-
-
-def _write_cell(value: Any) -> str:
-    """Write a value as a table would; a nested one or null is as if it were empty."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else ""
+    handle = _open_text(content, "\n")  # at "\n" only: other line separators may stand inside of JSON's strings
+    read = read_list if is_list(content) else read_lines
+    return tabulate(read(handle, name, max_chars=MAX_ROW))

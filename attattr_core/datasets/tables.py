@@ -98,15 +98,15 @@ def build_table(rows: Iterator[Row], name: str, sha256: str, *, max_rows: int) -
     problems: list[Problem] = []
     columns, n_corrupted = None, 0
     for number, cells in rows:
-        if isinstance(cells, str):
-            problems.append(Problem(number, cells))
-            continue
-        if columns is None:
+        if columns is None and not isinstance(cells, str):
             columns = find_columns(cells, name)
             if columns.has_header:
                 continue
         if len(whole) + len(problems) + n_corrupted >= max_rows:
             raise UserError(f"{name} has more than {max_rows:,} rows; cut it or raise the limit on rows.")
+        if isinstance(cells, str):
+            problems.append(Problem(number, cells))
+            continue
         if len(cells) != len(columns.names) and columns.is_qqp:
             n_corrupted += 1
             continue

@@ -30,6 +30,7 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.encoding import Encoded, encode
 from attattr_core.errors import UserError
+from attattr_core.families import count_heads
 from attattr_core.heads.golds import Golds, find_golds
 from attattr_core.heads.importance_state import State
 from attattr_core.heads.measures import combine, measure_batch
@@ -167,7 +168,8 @@ def _measure(
 ) -> Iterator[ImportanceSoFar]:
     encoded = [encode(checkpoint, *pair) for pair in texts]
     lengths = np.array([len(example.tokens) for example in encoded])
-    so_far = _summarise(checkpoint, described, state, lengths)
+    is_cut = np.array([example.n_cut > 0 for example in encoded])
+    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
     if state.contributions:
         yield so_far
     for batch in list_batches(checkpoint, encoded):
@@ -179,7 +181,7 @@ def _measure(
             for share, contributions in _fix_product(steps, state.onednn):
                 if contributions is not None:
                     state.add(batch, contributions)
-                    so_far = _summarise(checkpoint, described, state, lengths)
+                    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
                     yield so_far
                 else:
                     yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
@@ -212,13 +214,15 @@ def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> list[lis
     return split
 
 
-def _summarise(checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray) -> ImportanceSoFar:
-    config, done = checkpoint.model.config, sorted(state.contributions)
+def _summarise(
+    checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray, is_cut: np.ndarray
+) -> ImportanceSoFar:
+    done = sorted(state.contributions)
     n_tokens = int(lengths[done].sum())
-    values = np.zeros((config.num_hidden_layers, config.num_attention_heads))
+    values = np.zeros(count_heads(checkpoint.model.config))
     if done:
         values = combine(state.stack(), described.method, n_tokens)
-    importance = replace(described, values=values, n_examples=len(done))
+    importance = replace(described, values=values, n_examples=len(done), n_cut=int(is_cut[done].sum()))
     return ImportanceSoFar(importance, len(done), len(lengths), n_tokens / int(lengths.sum()))
 
 

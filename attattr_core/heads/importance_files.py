@@ -29,6 +29,7 @@ def dump_importance(importance: HeadImportance) -> str:
         "version": VERSION,
         **{name: getattr(importance, name) for name in ("method", "model", "revision", "data", "data_sha256")},
         "n_examples": importance.n_examples,
+        "n_cut": importance.n_cut,
         "seed": importance.seed,
         "settings": asdict(importance.settings) if importance.settings else None,
         "versions": importance.versions or {},
@@ -125,10 +126,11 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
     if set(content) == {"head_importance"}:
         return HeadImportance(values, method=METHODS[0])
     seed, settings, method = content["seed"], content["settings"], content["method"]
-    n_examples = operator.index(content["n_examples"])
+    n_examples, n_cut = (operator.index(content.get(name, 0)) for name in ("n_examples", "n_cut"))
     is_right = (
         method in METHODS
-        and n_examples >= 0
+        and "n_examples" in content
+        and 0 <= n_cut <= n_examples
         and (seed is None or operator.index(seed) >= 0)
         and values.shape == (content["n_layers"], content["n_heads"])
     )
@@ -140,6 +142,7 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
         method,
         **texts,
         n_examples=n_examples,
+        n_cut=n_cut,
         seed=seed,
         settings=None if settings is None else Settings(**settings),
         versions={_read_text(name): _read_text(version) for name, version in content["versions"].items()},

@@ -13,6 +13,7 @@ from torch import Tensor
 from attattr_core.batches import check_logits, prepare_baselines, record_batch
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.encoding import Encoded, collate
+from attattr_core.families import count_heads
 from attattr_core.heads.golds import Golds
 from attattr_core.integration import LayerIntegral, count_rows, integrate_layer
 from attattr_core.replay import Record, compute_context, replay, trace
@@ -134,7 +135,7 @@ def _differentiate(
     """Σ_i |⟨∂loss/∂C_h[i], C_h[i]⟩| of each example, (B, 1, L, H); the authors' script has Σ logits for the loss."""
     model = checkpoint.model
     inputs, own = collate(checkpoint, encoded), _find_own(encoded, checkpoint.device)
-    n_rows = count_rows(model, own.shape[1], model.config.num_hidden_layers)
+    n_rows = count_rows(model, own.shape[1], count_heads(model.config)[0])
     parts = []
     for rows in torch.arange(len(own), device=own.device).split(n_rows):
         compute = torch.sum if of_logits else lambda logits, rows=rows: golds.pick(rows).compute_losses(logits).sum()

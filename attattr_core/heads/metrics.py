@@ -4,8 +4,9 @@ import numpy as np
 
 N_RESAMPLES = 2000
 _Z = 1.959963984540054  # of a two-sided 95 % interval
-_CHUNK = 1 << 22  # entries of a piece of the resamples
+_CHUNK = 1 << 22  # entries of a piece of the resamples, and of the predictions
 _CONSTANT = 1e-5  # predictions that differ by less, relative to their size, differ by rounding
+_ROUNDING = 1e-12  # of the mean square: a variance below it is what the difference of equal numbers leaves
 
 
 def compute_metric(
@@ -20,7 +21,8 @@ def compute_metric(
         weights: How often each example counts, (R, N); None counts each once.
 
     Returns:
-        (M,), or (R, M) with weights. A correlation with constant predictions does not exist; it is 0 here.
+        (M,), or (R, M) with weights. With constant predictions or gold labels a correlation does not exist; it is 0
+        here.
     """
     counts = np.ones((1, len(gold))) if weights is None else weights
     values = {"accuracy": _compute_accuracy, "matthews": _compute_matthews, "pearson": _compute_pearson}[name](
@@ -51,10 +53,16 @@ def _compute_pearson(predicted: np.ndarray, gold: np.ndarray, counts: np.ndarray
     x, y = predicted - predicted.mean(axis=1, keepdims=True), gold - gold.mean()  # so that no digits cancel
     x[is_constant] = 0
     n = counts.sum(axis=1, keepdims=True)
-    mean_x, mean_y = counts @ x.T / n, counts @ y[:, None] / n
+    (mean_x, variance_x), (mean_y, variance_y) = (_find_moments(part, counts, n) for part in (x, y[None]))
     covariance = counts @ (x * y).T / n - mean_x * mean_y
-    variances = (counts @ (x**2).T / n - mean_x**2) * (counts @ (y**2)[:, None] / n - mean_y**2)
-    return _divide(covariance, np.sqrt(variances.clip(min=0)))
+    return _divide(covariance, np.sqrt(variance_x * variance_y)).clip(-1, 1)
+
+
+def _find_moments(values: np.ndarray, counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and variances of rows of values, each (R, M); a variance that is rounding is 0."""
+    mean, square = counts @ values.T / n, counts @ (values**2).T / n
+    variance = square - mean**2
+    return mean, np.where(variance > _ROUNDING * square, variance, 0)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -71,15 +79,17 @@ def compute_wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 def resample_metric(name: str, predicted: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """Computes a metric on resamples of the examples, the same for all rows and every time: (R, M), R = 2,000."""
     generator = np.random.default_rng(0)
+    found = np.empty((N_RESAMPLES, len(predicted)))
     n_rows = max(1, _CHUNK // len(gold))
-    parts = []
     for start in range(0, N_RESAMPLES, n_rows):
         n_chunk = min(n_rows, N_RESAMPLES - start)
         picks = generator.integers(0, len(gold), (n_chunk, len(gold)))
         rows = np.arange(n_chunk)[:, None] * len(gold)
-        weights = np.bincount((picks + rows).ravel(), minlength=picks.size).reshape(picks.shape)
-        parts.append(compute_metric(name, predicted, gold, weights=weights.astype(float)))
-    return np.concatenate(parts)
+        weights = np.bincount((picks + rows).ravel(), minlength=picks.size).reshape(picks.shape).astype(float)
+        for first in range(0, len(predicted), n_rows):
+            some = slice(first, first + n_rows)
+            found[start : start + n_chunk, some] = compute_metric(name, predicted[some], gold, weights=weights)
+    return found
 
 
 def compute_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

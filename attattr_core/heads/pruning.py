@@ -18,6 +18,8 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, digest_example, pick_examples
 from attattr_core.encoding import encode
 from attattr_core.errors import UserError
+from attattr_core.families import count_heads
+from attattr_core.heads.metrics import N_RESAMPLES
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
@@ -26,6 +28,7 @@ from attattr_core.heads.summary import Summary, summarise
 from attattr_core.products import find_product
 
 DEFAULT_SEEDS = 10
+_MAX_BYTES = 2 << 30
 _GROWTH = 1.1  # the study is summarised anew when there are so many times the examples
 
 
@@ -78,18 +81,26 @@ def measure_curves(
         work and leaves the model as it was. A break changes nothing, the size of the batches nothing beyond rounding.
 
     Raises:
-        UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, or
-            options out of range.
+        UserError: For importances of another shape or with gaps, no examples, labels that the model does not have, a
+            correlation with gold labels that are all the same, options out of range, or more masks and examples than
+            fit the memory.
     """
-    shape = checkpoint.model.config.num_hidden_layers, checkpoint.model.config.num_attention_heads
+    shape = count_heads(checkpoint.model.config)
     _check_importances(importances, shape)
     _check_options(directions, n_seeds, seed)
     metric = choose_metric(checkpoint, metric)
     gold = read_gold(checkpoint, examples)
+    if metric != "accuracy" and (gold == gold[0]).all():
+        wanted = "values" if metric == "pearson" else "classes, or choose the metric 'accuracy'"
+        raise UserError(
+            f"The labels of {examples.file_name!r} are all the same, so that nothing correlates with them ({metric}): "
+            f"give data with several {wanted}."
+        )
     counts = np.arange(shape[0] * shape[1] + 1) if every_head else count_pruned(rates, shape)
     plan = make_plan(importances, counts=counts, directions=directions, n_seeds=n_seeds, seed=seed, layerwise=layerwise)
     if not plan.curves:
         raise UserError("There is nothing to measure: give an importance, or random orders.")
+    _check_size(len(plan.masks), len(examples))
     facts = {
         "importances": dict(importances),
         "metric_name": metric,
@@ -112,6 +123,7 @@ def _measure(
     state: str | Path | None,
 ) -> Iterator[StudySoFar]:
     encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
+    is_cut = np.array([example.n_cut > 0 for example in encoded])
     n_masks = len(plan.masks)
     kept = Predictions(np.full((n_masks, len(encoded)), np.nan, np.float32), find_product())
     fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
@@ -122,7 +134,8 @@ def _measure(
 
     def summarise_done() -> HeadStudy:
         found = summarise(plan, predicted[:, is_done], gold[is_done], facts["metric_name"]) if is_done.any() else None
-        return HeadStudy(**facts, **vars(found or Summary()), n_examples=int(is_done.sum()))
+        counts = {"n_examples": int(is_done.sum()), "n_cut": int(is_cut[is_done].sum())}
+        return HeadStudy(**facts, **vars(found or Summary()), **counts)
 
     study = summarise_done()
     for bucket in list_buckets(checkpoint, encoded):
@@ -200,6 +213,16 @@ def _check_importances(importances: Mapping[str, HeadImportance], shape: tuple[i
             )
         if not np.isfinite(values).all():
             raise UserError(f"The importance {name[:80]!r} has entries that are not numbers: measure it again.")
+
+
+def _check_size(n_masks: int, n_examples: int) -> None:
+    """Refuses a study whose predictions, and metrics on resamples, would fill the memory."""
+    n_bytes = n_masks * (4 * n_examples + 8 * N_RESAMPLES)
+    if n_bytes > _MAX_BYTES:
+        raise UserError(
+            f"{n_masks:,} different masks on {n_examples:,} examples take {n_bytes / 1e9:.1f} GB of memory, more than "
+            f"{_MAX_BYTES / 1e9:.1f} GB: choose fewer random orders, points or examples."
+        )
 
 
 def _check_options(directions: Sequence[str], n_seeds: int, seed: int) -> None:

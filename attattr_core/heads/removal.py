@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.families import count_heads, find_family
+from attattr_core.heads.plan import count_pruned
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.surgery import HeadSizes, Kept, change_layer, find_weight, plan_evenly, view_inputs
 from attattr_core.heads.weights import WEIGHTS
@@ -52,7 +53,7 @@ def choose_heads(importance: HeadImportance, rate: float) -> tuple[Head, ...]:
         rate: The share that goes, above 0 and up to 1.
 
     Returns:
-        The lowest ``int(rate · L · H)`` heads as (layer, head), as pruning curves take them.
+        The lowest heads as (layer, head), as many as pruning curves take at this rate (`count_pruned`).
 
     Raises:
         UserError: When the rate is outside, or so small that no head goes.
@@ -60,9 +61,9 @@ def choose_heads(importance: HeadImportance, rate: float) -> tuple[Head, ...]:
     n_heads = importance.values.size
     if not 0 < rate <= 1:
         raise UserError(f"The share of heads to remove is {rate:g}: choose more than 0 and at most 1.")
-    n_removed = int(rate * n_heads + 1e-9)  # 0.3 · 10 is 3, not 2.999…
+    n_removed = int(count_pruned([rate], importance.values.shape)[0])
     if not n_removed:
-        raise UserError(f"{rate:g} of {n_heads} heads is less than one head: choose at least {1 / n_heads:.3g}.")
+        raise UserError(f"{rate:g} of {n_heads} heads is less than one head: choose more than {1 / n_heads:.3g}.")
     order = importance.list_order()[:n_removed].tolist()
     return tuple(sorted(divmod(place, importance.values.shape[1]) for place in order))
 
@@ -74,7 +75,7 @@ def check_heads(model: PreTrainedModel, heads: Iterable[Sequence[int]]) -> tuple
         UserError: When there are none, the model does not have one, or only some of the layers that share their
             weights are to lose one.
     """
-    n_layers, n_heads = count_heads(model)
+    n_layers, n_heads = count_heads(model.config)
     try:
         chosen = sorted({(index(layer), index(head)) for layer, head in heads})
     except (TypeError, ValueError):
@@ -89,11 +90,6 @@ def check_heads(model: PreTrainedModel, heads: Iterable[Sequence[int]]) -> tuple
         raise UserError("No heads to remove were given: choose at least one.")
     _check_sharing(model, set(chosen))
     return tuple(chosen)
-
-
-def count_heads(model: PreTrainedModel) -> tuple[int, int]:
-    """Counts the layers that attend and the heads of each."""
-    return len(_list_modules(model)), model.config.num_attention_heads
 
 
 def read_sizes(model: PreTrainedModel) -> HeadSizes:

@@ -28,6 +28,7 @@ class HeadImportance:
         seed: Where the choice of examples began, or None for the first ones; of ``"random"``, where the order began.
         settings: The convention of the attributions; None for methods without any.
         versions: Versions of the packages that computed it; empty where that is not known.
+        n_cut: How many of the examples were cut to the length that the model takes.
     """
 
     values: np.ndarray
@@ -40,6 +41,7 @@ class HeadImportance:
     seed: int | None = None
     settings: Settings | None = None
     versions: dict[str, str] | None = None
+    n_cut: int = 0
 
     def list_order(self, direction: str = "least-first") -> np.ndarray:
         """Lists the heads in the order in which they are pruned.
@@ -132,6 +134,7 @@ class HeadStudy:
         n_seeds: Random orders.
         versions: Versions of the packages that computed it.
         differences: Between the areas of every two methods.
+        n_cut: How many of the examples were cut to the length that the model takes.
     """
 
     importances: dict[str, HeadImportance]
@@ -146,3 +149,12 @@ class HeadStudy:
     n_seeds: int
     versions: dict[str, str]
     differences: tuple[AreaDifference, ...] = ()
+    n_cut: int = 0
+
+
+def describe_cut(n_cut: int, n_examples: int) -> str:
+    """Says how many examples were cut to the length that the model takes; "" where none was."""
+    if not n_cut:
+        return ""
+    were = "was" if n_cut == 1 else "were"
+    return f"{n_cut:,} of the {n_examples:,} texts {were} longer than what is taken here, and {were} cut."

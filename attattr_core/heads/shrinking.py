@@ -22,7 +22,7 @@ from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.families import find_family
 from attattr_core.finetuning.model import save_tokenizer
-from attattr_core.heads.removal import SmallerModel, can_cut, count_heads, read_sizes, remove_heads
+from attattr_core.heads.removal import SmallerModel, can_cut, read_sizes, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.shrinking_card import render_card
 from attattr_core.heads.sizes import (
@@ -204,7 +204,7 @@ def build_record(
         "revision": checkpoint.revision,
         "is_hub_id": is_hub_id,
         "family": checkpoint.model.config.model_type,
-        "n_heads_left": count_heads(smaller.checkpoint.model)[1],
+        "n_heads_left": smaller.checkpoint.model.config.num_attention_heads,
         "heads": [list(head) for head in smaller.heads],
         **{name: getattr(smaller, name) for name in counts},
         "importance": why,

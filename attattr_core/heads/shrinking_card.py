@@ -6,6 +6,7 @@ from typing import Any
 
 from attattr_core.families import find_family
 from attattr_core.finetuning.evaluation import compute_wilson_interval
+from attattr_core.heads.results import describe_cut
 from attattr_core.heads.weights import WEIGHTS
 
 _NAMES = {"before": "Before", "saved": "This folder", "cut": "Heads cut after loading"}
@@ -140,8 +141,10 @@ def _render_measured(measured: Mapping[str, Any] | None) -> str:
     )
     table.append(["Time for a sentence", *(_render_time(model) for model in models.values())])
     rows = "\n".join(f"| {' | '.join(row)} |" for row in table)
+    cut = describe_cut(measured["n_cut"], n)
     return (
-        f"## Measured\n\nOn {n:,} examples of {_code(measured['data'])} (sha256 {_code(measured['data_sha256'])}).\n\n"
+        f"## Measured\n\nOn {n:,} examples of {_code(measured['data'])} (sha256 {_code(measured['data_sha256'])})."
+        f"{' ' * bool(cut)}{cut}\n\n"
         f"{rows}\n\n"
         f"Time: {measured['n_timed']} sentences one at a time on {_plain(measured['device'])}, "
         f"{measured['n_rounds']} rounds, the models taking turns sentence by sentence; the ratio is the "

@@ -14,10 +14,10 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.devices import describe_device
 from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.families import find_family
+from attattr_core.families import count_heads, find_family
 from attattr_core.heads.metrics import compute_metric
 from attattr_core.heads.predictions import choose_metric, find_values, read_gold
-from attattr_core.heads.removal import Head, count_heads
+from attattr_core.heads.removal import Head
 from attattr_core.heads.weights import WEIGHTS
 from attattr_core.outputs import find_output_kind
 from attattr_core.replay import find_layers, instrumented, run_masked
@@ -64,6 +64,7 @@ class SizeComparison:
         largest_difference: Between the logits of the last models and of the first with its heads masked, over all
             examples.
         device: What it ran on, from `attattr_core.devices.describe_device`.
+        n_cut: How many of the examples were cut to the length that the model takes.
     """
 
     models: dict[str, ModelFigures]
@@ -73,6 +74,7 @@ class SizeComparison:
     n_rounds: int
     largest_difference: float
     device: str
+    n_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,9 @@ def measure_smaller(
         for name, checkpoint in models.items()
     }
     device = describe_device(before.device, before.model.dtype)
-    yield ComparisonSoFar(
-        n_total, n_total, SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device)
-    )
+    n_cut = sum(example.n_cut > 0 for example in encoded)
+    comparison = SizeComparison(figures, metric, len(examples), len(timed), n_rounds, difference, device, n_cut)
+    yield ComparisonSoFar(n_total, n_total, comparison)
 
 
 def count_steps(n_models: int, n_rounds: int) -> int:
@@ -167,7 +169,9 @@ def _run_all(checkpoint: Checkpoint, encoded: list[Encoded], *, masked: Sequence
 
 
 def _run_without(checkpoint: Checkpoint, inputs: dict[str, Tensor], heads: Sequence[Head]) -> Tensor:
-    masks = torch.ones(1, *count_heads(checkpoint.model), 1, 1, dtype=checkpoint.model.dtype, device=checkpoint.device)
+    masks = torch.ones(
+        1, *count_heads(checkpoint.model.config), 1, 1, dtype=checkpoint.model.dtype, device=checkpoint.device
+    )
     for layer, head in heads:
         masks[0, layer, head] = 0
     with instrumented(checkpoint.model):

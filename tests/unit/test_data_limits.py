@@ -1,10 +1,12 @@
 """What strangers' data may not do: fill the memory, run code, or read for ever; and who sets the limits."""
 
+import csv
 import gzip
 import importlib.util
 import json
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import pyarrow as pa
@@ -15,6 +17,7 @@ from hub.parquet_files import save, save_sentiment
 from attattr_core.datasets import APP_LIMITS, DataLimits, open_data, preview, read_examples
 from attattr_core.datasets import parquet as parquet_module
 from attattr_core.datasets.cards import check_class_names
+from attattr_core.datasets.files import MAX_ROW
 from attattr_core.errors import UserError
 
 
@@ -55,6 +58,53 @@ def test_limits_come_from_the_environment(monkeypatch):
         monkeypatch.setenv("ATTATTR_MAX_DATA_BYTES", value)
         with pytest.raises(UserError, match=f"ATTATTR_MAX_DATA_BYTES is '{value}': give a number of bytes"):
             DataLimits.from_environment()
+
+
+ROW = '{"text": "a", "label": 1}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.json", f"[{ROW}," + "{}," * 2_000_000 + "{}]", r"a\.json has more than 100 rows"),
+        ("a.json", f"[{ROW}," + "[]," * 2_000_000 + "[]]", r"a\.json has more than 100 rows"),
+        ("a.json", f"[{ROW}, [" + "[]," * 1_000_000 + "[]]]", "entry 2: more than 1,048,576 characters"),
+        ("a.json", f'[{ROW}, {{"text": "{"x" * 5_000_000}"}}]', "entry 2: more than 1,048,576 characters"),
+        ("a.json", f"[{ROW}, " + "[" * 3_000_000, r"not a JSON list \(entry 2: nested too deeply\)"),
+        ("a.jsonl", "x\n" * 2_000_000, r"a\.jsonl has more than 100 rows"),
+        ("a.jsonl", f"{ROW}\n" + "[]\n" * 2_000_000, r"a\.jsonl has more than 100 rows"),
+        ("a.jsonl", f"{ROW}\n" + "[{}," * 1_000_000, r"Line 2 of a\.jsonl has more than 1,048,576 characters"),
+        ("a.tsv", "text\tlabel\na\t1\n" + "\t" * 5_000_000, "row at line 3 of a.tsv has more than 1,048,576 char"),
+        ("a.csv", 'text,label\n"a",1\n' + '"\n",' * 1_000_000, "of a.csv has more than 1,048,576 characters; shorten"),
+        ("a.csv", "text,label\na,1\n" + "x" * 5_000_000, "row at line 3 of a.csv has more than 1,048,576 characters"),
+    ],
+)
+def test_small_files_that_grow_when_they_are_parsed_are_stopped(tmp_path, name, content, sentence):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    allowed = 2 * 10**7 + 48 * MAX_ROW
+    csv.field_size_limit(1 << 30)  # which other libraries raise for the whole process
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=sentence):
+            preview(path, limits=DataLimits(100, 10**7))
+        assert tracemalloc.get_traced_memory()[1] < allowed
+    finally:
+        tracemalloc.stop()
+        csv.field_size_limit(131_072)
+
+
+@pytest.mark.parametrize("gap", ["", " " * 3_000_000])
+def test_a_list_is_read_in_pieces_whatever_lies_between(tmp_path, gap):
+    path = tmp_path / "a.json"
+    rows = [json.dumps({"text": f"é{index}" * 5000, "label": index % 2}) for index in range(100)]
+    path.write_text("\ufeff [" + gap + f",{gap}".join(rows[:3]) + "," + ",\n".join(rows[3:]) + gap + "]" + gap)
+    found = read_examples(path)
+    assert [example.text for example in found.examples] == [f"é{index}" * 5000 for index in range(100)]
+    for damaged in (f"[{ROW} {ROW}]", f"[{ROW},]", f"[{ROW}] {ROW}", f"[{ROW}", "[,]", f"[{ROW}, nothing]"):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(UserError, match=r"a\.json is not a JSON list \(entry [12]: .*\); write one object a line"):
+            read_examples(path)
 
 
 # ------------------------------------------------------------------------------------------------------ parquet

@@ -1,5 +1,7 @@
 """Metrics by hand and by their definitions, known intervals, and areas."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,43 @@ def test_what_differs_by_rounding_only_correlates_with_nothing():
     noise = np.float32(0.3) + np.array([[0, 1, 2, 3, 4]]) * 1e-8
     assert compute_metric("pearson", noise, gold)[0] == 0
     assert compute_metric("pearson", gold[None] * 1e-7, gold)[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("metric", ["matthews", "pearson"])
+def test_what_is_constant_correlates_with_nothing(metric):
+    generator = np.random.default_rng(0)
+    for value in (0.0, 1.0, 0.1, 3e5):  # the mean of equal numbers need not be that number
+        constant = np.full(7, value)
+        varied = generator.integers(0, 3, (3, 7)) + value
+        assert not compute_metric(metric, varied, constant).any()
+        assert not compute_metric(metric, np.stack([constant] * 2), varied[0]).any()
+        assert not compute_metric(metric, constant[None], constant).any()
+        assert not resample_metric(metric, varied, constant).any()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])
+def test_pieces_of_the_resamples_change_nothing_and_take_little(metric, monkeypatch):
+    generator = np.random.default_rng(0)
+    predicted, gold = generator.integers(0, 3, (50, 40)).astype(np.float32), generator.integers(0, 3, 40).astype(float)
+    whole = resample_metric(metric, predicted, gold)
+    monkeypatch.setattr("attattr_core.heads.metrics._CHUNK", 40 * 7)
+    np.testing.assert_allclose(resample_metric(metric, predicted, gold), whole, atol=1e-12, rtol=0)
+    tracemalloc.start()
+    resample_metric(metric, np.tile(predicted, (10, 1)), gold)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * N_RESAMPLES * 500 + 2e6  # the result, and little beside
+
+
+def test_resamples_of_one_example_correlate_with_nothing():
+    generator = np.random.default_rng(1)
+    predicted, gold = generator.random((4, 3)), generator.random(3)
+    only = np.eye(3) * 7  # each example seven times, and no other
+    assert not compute_metric("pearson", predicted, gold, weights=only).any()
+    found = resample_metric("pearson", predicted, gold)
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 1
+    assert compute_metric("matthews", np.array([[1.0]]), np.array([1.0])) == 0
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])

@@ -12,6 +12,7 @@ from attattr_core.datasets import read_examples
 from attattr_core.heads import importance as importance_module
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.importance_files import load_importance
+from attattr_core.heads.study_files import load_study
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,30 @@ def test_a_file_that_holds_the_same_is_left_as_it_is(folder, tmp_path, capsys, m
     monkeypatch.undo()
     assert run(folder, *options[:3], 7, *options[4:]) == 0
     assert load_importance(output).n_examples == 7
+
+
+def test_texts_that_were_cut_are_counted(folder, tmp_path, capsys):
+    output = tmp_path / "out.json"
+    long, short = "the film is good " * 40, "the film is good"
+    rows = [f"{text}\t{label}" for text, label in ((long, "no"), (short, "yes"), (long, "yes"), (long, "no"))]
+    (tmp_path / "long.tsv").write_text("\n".join(["sentence\tlabel", *rows]), encoding="utf-8")
+    data = ["--data", tmp_path / "long.tsv"]
+    for n_examples, n_cut, said in ((4, 3, "3 of the 4 texts were longer"), (2, 1, "1 of the 2 texts was longer")):
+        for method in ("attattr", "attention"):
+            options = ["--method", method, "--n-examples", n_examples, "--output", output]
+            assert run(folder, *data, *options) == 0
+            assert load_importance(output).n_cut == n_cut
+            assert said in capsys.readouterr().err
+    assert main(["prune", *map(str, ["--model", folder / "model", *data]), "--importance", str(output),
+                 "--n-seeds", "0", "--output", str(tmp_path / "study.json")]) == 0  # fmt: skip
+    assert "3 of the 4 texts were longer" in capsys.readouterr().err
+    study = load_study(tmp_path / "study.json")
+    assert (study.n_cut, study.importances["attention"].n_cut) == (3, 1)
+    arguments = ["--heads", "1:1", "--output", tmp_path / "small"]
+    assert main(["shrink", *map(str, ["--model", folder / "model", *data, *arguments])]) == 0
+    assert "3 of the 4 texts were longer" in capsys.readouterr().err
+    assert json.loads((tmp_path / "small" / "removal.json").read_text())["measured"]["n_cut"] == 3
+    assert "3 of the 4 texts were longer" in (tmp_path / "small" / "README.md").read_text()
 
 
 def test_ctrl_c_keeps_what_is_done(folder, tmp_path, capsys, monkeypatch):

@@ -1,21 +1,21 @@
 """A pruned head is one whose probabilities are zero, in every family, wherever a pass starts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import reference
 import torch
 from engine_cases import EXAMPLES, TEXT, as_texts, read_inputs, take_snapshot
-from random_models import build_checkpoint, in_double
+from random_models import build_checkpoint, build_model, in_double
 
 from attattr_core.encoding import encode
 from attattr_core.errors import UnsupportedModelError
-from attattr_core.families import FAMILIES
+from attattr_core.families import FAMILIES, count_heads
 from attattr_core.heads.predictions import list_buckets, predict_pruned
 from attattr_core.replay import instrumented, run_masked, run_pruned
 
-
-def find_shape(checkpoint) -> tuple[int, int]:
-    return checkpoint.model.config.num_hidden_layers, checkpoint.model.config.num_attention_heads
+INNER = {"inner_group_num": 2}  # layers that each layer of ALBERT is made of
 
 
 def make_masks(shape: tuple[int, int], n_masks: int = 10) -> np.ndarray:
@@ -37,12 +37,13 @@ def run_by_definition(checkpoint, inputs, mask: np.ndarray) -> torch.Tensor:
         return reference.run(checkpoint.model, inputs, change)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_pruning_is_zeroing_the_probabilities(family):
+@pytest.mark.parametrize(("family", "options"), [*((family, {}) for family in FAMILIES), ("albert", INNER)])
+def test_pruning_is_zeroing_the_probabilities(family, options):
     with in_double():
         checkpoint = build_checkpoint(family)
+        checkpoint = replace(checkpoint, model=build_model(family, **options)) if options else checkpoint
         inputs = read_inputs(checkpoint, TEXT)
-        masks = make_masks(find_shape(checkpoint))
+        masks = make_masks(count_heads(checkpoint.model.config))
         expected = torch.cat([run_by_definition(checkpoint, inputs, mask) for mask in masks])
         found, outputs = [], []
         with instrumented(checkpoint.model):
@@ -59,7 +60,7 @@ def test_a_head_mask_is_a_mask_of_whole_matrices():
     checkpoint = build_checkpoint("roberta")
     inputs = read_inputs(checkpoint, TEXT)
     with instrumented(checkpoint.model):
-        for mask in make_masks(find_shape(checkpoint)):
+        for mask in make_masks(count_heads(checkpoint.model.config)):
             factors = torch.from_numpy(mask).double()
             found = run_pruned(checkpoint.model, inputs, factors).logits
             expected = run_masked(checkpoint.model, inputs, factors[None, :, :, None, None])
@@ -71,7 +72,7 @@ def test_predictions_do_not_depend_on_the_batch(family):
     with in_double():
         checkpoint = build_checkpoint(family)
         encoded = [encode(checkpoint, *as_texts(example)) for example in EXAMPLES]
-        masks = make_masks(find_shape(checkpoint))
+        masks = make_masks(count_heads(checkpoint.model.config))
         buckets = list_buckets(checkpoint, encoded)
         assert sorted(index for bucket in buckets for index in bucket) == list(range(len(EXAMPLES)))
         for bucket in buckets:
@@ -87,7 +88,7 @@ def test_predictions_do_not_depend_on_the_batch(family):
 def test_an_abandoned_prediction_leaves_the_model_clean():
     checkpoint = build_checkpoint("bert")
     before = take_snapshot(checkpoint.model)
-    steps = predict_pruned(checkpoint, [encode(checkpoint, TEXT)], make_masks(find_shape(checkpoint)))
+    steps = predict_pruned(checkpoint, [encode(checkpoint, TEXT)], make_masks(count_heads(checkpoint.model.config)))
     next(steps)
     steps.close()
     assert take_snapshot(checkpoint.model) == before

@@ -13,9 +13,11 @@ from attattr_core import Checkpoint, UserError
 from attattr_core.datasets import Example, ExampleSet, pick_examples
 from attattr_core.heads import pruning
 from attattr_core.heads.comparison import compare_importances
+from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.metrics import compute_wilson
 from attattr_core.heads.plan import RATES, count_pruned, make_mask, make_plan
 from attattr_core.heads.pruning import leave_out_seen, measure_curves
+from attattr_core.heads.removal import choose_heads
 from attattr_core.heads.results import DIRECTIONS, HeadImportance
 from attattr_core.heads.summary import compare_areas, summarise
 
@@ -63,6 +65,33 @@ def test_as_many_heads_go_as_in_the_authors_code(shape):
     assert tuple(index / 10 for index in range(11)) == RATES
     expected = [int(index / 10 * shape[0] * shape[1]) for index in range(11)]
     assert count_pruned(RATES, shape).tolist() == expected
+
+
+@pytest.mark.parametrize("shape", [(6, 12), (12, 12), (24, 16), (3, 10), (6, 5), (1, 7), (10, 10), (64, 64), (13, 3)])
+def test_a_share_is_as_many_heads_for_a_curve_as_for_a_smaller_model(shape):
+    importance = make_importance(0, shape)
+    rates = [step / 100 for step in range(101)]
+    counts = count_pruned(rates, shape).tolist()
+    assert counts == [int(rate * shape[0] * shape[1]) for rate in rates]
+    for rate, count in zip(rates, counts, strict=True):
+        if count:
+            kept = make_mask(importance.values, count)
+            assert choose_heads(importance, rate) == tuple(map(tuple, np.argwhere(~kept).tolist()))
+        elif rate:
+            with pytest.raises(UserError, match="is less than one head"):
+                choose_heads(importance, rate)
+
+
+def test_layers_are_counted_as_a_pass_has_them():
+    checkpoint = Checkpoint.from_model(build_model("albert", inner_group_num=2), build_tokenizer())
+    examples = make_examples()
+    *_, last = measure_importance(checkpoint, examples, "attention", n_examples=2)
+    first, *_ = measure_importance(checkpoint, examples, "taylor", n_examples=2)
+    assert last.importance.values.shape == first.importance.values.shape == (8, 4)
+    study = measure(checkpoint, {"attention": last.importance}, examples, rates=(0, 0.5, 1))
+    assert study.curves[0].n_pruned.tolist() == [0, 16, 32]
+    with pytest.raises(UserError, match=r"is of shape \(4, 4\), but the model has 8 layers of 4 heads"):
+        measure(checkpoint, {"a": make_importance(0, (4, 4))}, examples)
 
 
 def test_equal_values_go_by_index():
@@ -344,6 +373,7 @@ def test_classes_are_matched_by_name(checkpoint):
         ({"examples": replace(make_examples(), examples=())}, "no examples"),
         ({"metric": "f1"}, "Unknown metric 'f1'"),
         ({"metric": "pearson"}, "'pearson', but the model 'bert' predicts classes"),
+        ({"metric": "matthews", "examples": make_examples(1)}, r"all the same.* \(matthews\).* 'accuracy'\.$"),
         ({"directions": ("sideways",)}, "directions"),
         ({"directions": ()}, "directions"),
         ({"n_seeds": -1}, "number of random orders is -1"),
@@ -359,6 +389,14 @@ def test_a_mistake_is_one_sentence(checkpoint, options, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         measure(checkpoint, **options)
     assert str(caught.value).count(". ") == 0
+
+
+def test_more_than_the_memory_takes_is_refused_before_it_is_measured(checkpoint, monkeypatch):
+    monkeypatch.setattr(pruning, "_MAX_BYTES", 100_000)
+    importances = {"attattr": make_importance()}
+    measure(checkpoint, importances, rates=(0, 1))
+    with pytest.raises(UserError, match=r"^35 different masks on 18 examples take .* fewer random orders, points"):
+        next(measure_curves(checkpoint, make_examples(), importances, every_head=True, n_seeds=1))
 
 
 def test_damaged_weights_are_named():

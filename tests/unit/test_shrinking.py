@@ -19,8 +19,9 @@ from attattr_core import UserError, attribute, load_checkpoint
 from attattr_core.__main__ import main
 from attattr_core.cli.shrink import parse_heads
 from attattr_core.datasets import Example, ExampleSet
+from attattr_core.families import count_heads
 from attattr_core.heads import shrinking
-from attattr_core.heads.removal import choose_heads, count_heads, remove_heads
+from attattr_core.heads.removal import choose_heads, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.shrinking import pack_smaller, save_smaller, shrink
 from attattr_core.heads.sizes import compact, count_attention, measure_smaller
@@ -43,7 +44,7 @@ def examples():
 
 
 def mask(checkpoint, inputs, heads):
-    masks = torch.ones(1, *count_heads(checkpoint.model), 1, 1)
+    masks = torch.ones(1, *count_heads(checkpoint.model.config), 1, 1)
     for layer, head in heads:
         masks[0, layer, head] = 0
     with instrumented(checkpoint.model):
@@ -60,7 +61,7 @@ def test_a_saved_folder_is_a_checkpoint_like_any_other(family, tmp_path):
         logits = loaded.model(**inputs).logits
     torch.testing.assert_close(logits, mask(checkpoint, inputs, HEADS), atol=1e-5, rtol=0)
     assert loaded.labels == checkpoint.labels
-    assert count_heads(loaded.model) == count_heads(smaller.checkpoint.model)
+    assert count_heads(loaded.model.config) == count_heads(smaller.checkpoint.model.config)
     zeroed = getattr(loaded.model.config, "zeroed_heads", {})
     assert sum(map(len, zeroed.values())) == smaller.n_zeroed
     result = attribute(loaded, "the film is good")
