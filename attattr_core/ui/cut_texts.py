@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from attattr_core.datasets import ExampleSet
+from attattr_core.heads.results import describe_cut
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -14,15 +15,12 @@ def tell_cut(checkpoint: "Checkpoint", examples: ExampleSet, what: str) -> str:
     Args:
         checkpoint: The classifier.
         examples: The data set.
-        what: The texts in words, such as ``"texts of the curves"``.
+        what: What it is for, such as ``"to mine"``.
 
     Returns:
         A sentence, or "" where none is cut.
     """
-    from attattr_core.encoding import encode, find_max_length
+    from attattr_core.encoding import encode
 
     n_cut = sum(encode(checkpoint, example.text, example.text_pair).n_cut > 0 for example in examples.examples)
-    if not n_cut:
-        return ""
-    were, tokens = "was" if n_cut == 1 else "were", find_max_length(checkpoint)
-    return f"{n_cut} of the {len(examples)} {what} {were} cut to {tokens} tokens, as many as are taken here."
+    return f"Of the data {what}, {describe_cut(n_cut, len(examples))}" if n_cut else ""

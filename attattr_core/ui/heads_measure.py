@@ -171,12 +171,11 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
     for method in request.methods:
         for step, progress in _rank(choice, examples, request, method):
             importances[method] = step.importance
-            notice = _join(examples.notice, step.notice)
             counts = {} if step.n_done == step.n_total else {method: f"{step.n_done} of {step.n_total} examples"}
             study = _begin_study(importances, examples)
-            heads = replace(heads, study=study, progress=progress, counts=counts, notice=notice)
+            heads = replace(heads, study=study, progress=progress, counts=counts)
             yield heads
-    known, clock = heads.notice, Clock()
+    clock = Clock()
     for step in prune_heads(_plan_curves(choice, examples, request, importances)):
         if isinstance(step, Refusal):
             raise UserError(step.sentence)
@@ -184,12 +183,10 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
         is_done = step.n_done == step.n_total
         progress = None if is_done else Progress("pruning", step.n_done, step.n_total, "passes of an example", left)
         study = step.study if step.study is not None and step.study.curves else heads.study
-        heads = replace(heads, study=study, progress=progress, notice=_join(known, step.notice))
+        heads = replace(
+            heads, study=study, progress=progress, notice=" ".join(filter(None, (examples.notice, step.notice)))
+        )
         yield replace(heads, status="done" if is_done else "measuring")
-
-
-def _join(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))
 
 
 def _rank(

@@ -11,7 +11,6 @@ from attattr_core.errors import UserError
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.settings import Settings
-from attattr_core.ui.cut_texts import tell_cut
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
@@ -71,13 +70,12 @@ class CurvesJob:
 
 @dataclass(frozen=True, eq=False)
 class ImportanceStep:
-    """An importance so far: examples done and in all, the share of the work that is done, what there is to know."""
+    """An importance so far: examples done and in all, and the share of the work that is done."""
 
     importance: HeadImportance
     n_done: int
     n_total: int
     share: float
-    notice: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +148,10 @@ def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
     last = 0.0
     try:
         with _use(job.description) as checkpoint:
-            notice = tell_cut(
-                checkpoint, pick_examples(job.examples, job.n_examples, seed=job.seed), "texts that rank the heads"
-            )
             for part in measure_importance(checkpoint, job.examples, job.method, settings=job.settings, **options):
                 if part.n_done == part.n_total or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
                     last = time.monotonic()
-                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share, notice)
+                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
@@ -172,8 +167,7 @@ def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
     last, sent = 0.0, None
     try:
         with _use(job.description) as checkpoint:
-            examples, flatters = _choose_examples(job)
-            notice = " ".join(filter(None, (flatters, tell_cut(checkpoint, examples, "texts of the curves"))))
+            examples, notice = _choose_examples(job)
             for part in measure_curves(checkpoint, examples, job.importances, state=job.state, **options):
                 is_done = part.n_done == part.n_total
                 if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from attattr_core.triggers.mining import MiningSoFar
 
 _CHARACTERS = 100  # of an example, as most have
-_EVALUATED = "texts to evaluate on"
+_EVALUATED = "to evaluate on"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Notice | Refusal]":
         with _use(job.description, job.names) as checkpoint:
             chosen = choose_examples(len(job.examples), job.n_examples, job.seed)
             mined = replace(job.examples, examples=tuple(job.examples.examples[index] for index in chosen))
-            yield Notice(tell_cut(checkpoint, mined, "texts to mine"))
+            yield Notice(tell_cut(checkpoint, mined, "to mine"))
             options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed", "state")}
             yield from mine_triggers(checkpoint, job.examples, **options)
     except UserError as error:

@@ -159,9 +159,9 @@ def test_labels_by_index_and_of_one_class_are_read_and_long_texts_told(models, w
     assert last["mined"]["paper"]["n"] == 1
     (notice,) = last["mined"]["paper"]["notices"]
     assert notice.startswith("The labels of long.tsv are indices, taken in the order negative")
-    assert "1 of the 1 texts to mine was cut to" in notice
+    assert "Of the data to mine, 1 of the 1 texts was longer" in notice
     last = read_views(mine(models, replace(wanted, evaluation=long, n_seeds=0))[0])[-1]
-    assert "1 of the 1 texts to evaluate on was cut to" in last["mined"]["paper"]["notices"][0]
+    assert "Of the data to evaluate on, 1 of the 1 texts was longer" in last["mined"]["paper"]["notices"][0]
     assert last["mined"]["paper"]["study"]["n_by_class"] == [1, 0]
 
 
