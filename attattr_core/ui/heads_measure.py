@@ -1,7 +1,7 @@
 """Measure and Stop in the tab of heads: from its fields to messages for the view, method by method."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -9,75 +9,22 @@ import gradio as gr
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.heads.pictures import METHOD_NAMES
-from attattr_core.heads.results import DIRECTIONS, METHODS, HeadImportance, HeadStudy
-from attattr_core.settings import Settings
+from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
+from attattr_core.ui.heads_jobs import CurvesJob, ImportanceJob, ImportanceStep
 from attattr_core.ui.heads_payload import Heads, Progress, Shelf, show_shipped
-from attattr_core.ui.heads_work import CurvesJob, ImportanceJob, ImportanceStep, Refusal, prune_heads, rank_heads
-from attattr_core.ui.long_work import Clock, Desk, read_count
+from attattr_core.ui.heads_request import Request, read_request
+from attattr_core.ui.heads_work import prune_heads, rank_heads
+from attattr_core.ui.long_work import Clock, Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import read_settings
 from attattr_core.ui.store import find_store, make_key
-from attattr_core.ui.work import is_loaded
+from attattr_core.ui.work import Refusal, is_loaded
 
-#: What the page offers to rank heads by; random orders are always beside them.
-OFFERED = tuple(method for method in METHODS if method != "random")
-STEPS = {"steps of 10 %": False, "every head": True}
-MOST_EXAMPLES, MOST_SEEDS = 5000, 50
 _SEED = 0  # of the choice of examples
 _ACCURACY = "accuracy"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a visitor asks for, checked.
-
-    Attributes:
-        methods: What ranks the heads.
-        n_ranking: Examples that rank them.
-        n_pruning: Examples that each point of a curve is measured on.
-        directions: Which heads go first.
-        n_seeds: Random orders.
-        every_head: Whether the curves have a point for every head.
-        settings: The convention of attributions.
-    """
-
-    methods: tuple[str, ...]
-    n_ranking: int
-    n_pruning: int
-    directions: tuple[str, ...]
-    n_seeds: int
-    every_head: bool
-    settings: Settings
-
-
-def read_request(
-    methods: Any, n_ranking: Any, n_pruning: Any, directions: Any, n_seeds: Any, steps: Any, settings: Settings
-) -> Request:
-    """Checks what the fields hold.
-
-    Raises:
-        UserError: For a value that is out of range.
-    """
-    chosen = tuple(method for method in OFFERED if method in (methods or ()))
-    if not chosen:
-        raise UserError(f"No method is chosen: tick one or more of {', '.join(OFFERED)}.")
-    ways = tuple(direction for direction in DIRECTIONS if direction in (directions or ()))
-    if not ways:
-        raise UserError("Neither order is chosen: tick which heads go first.")
-    if steps not in STEPS:
-        raise UserError(f"Unknown steps {str(steps)[:80]!r}: choose one of {', '.join(STEPS)}.")
-    return Request(
-        chosen,
-        read_count("examples that rank the heads", n_ranking, 1, MOST_EXAMPLES),
-        read_count("examples that the curves are measured on", n_pruning, 1, MOST_EXAMPLES),
-        ways,
-        read_count("random orders", n_seeds, 0, MOST_SEEDS),
-        STEPS[steps],
-        settings,
-    )
 
 
 def measure_heads(
@@ -101,7 +48,7 @@ def measure_heads(
         n_pruning: Examples of the curves.
         directions: Which heads go first.
         n_seeds: Random orders.
-        steps: One of `STEPS`.
+        steps: One of `attattr_core.ui.heads_request.STEPS`.
         rest: The fields of the convention, then the states: data, choice, names, shelf, desk.
 
     Yields:

@@ -16,11 +16,13 @@ from attattr_core.heads.pictures import METRIC_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
+from attattr_core.ui.heads_jobs import SmallerJob, SmallerStep
 from attattr_core.ui.heads_payload import Heads, Progress, Shelf, SmallerInWords
-from attattr_core.ui.heads_work import Refusal, SmallerJob, SmallerStep, shrink_heads
+from attattr_core.ui.heads_work import shrink_heads
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.work import Refusal
 
 _MOST_EXAMPLES = 100
 _STAGES = {

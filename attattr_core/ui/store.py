@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from attattr_core.ui.heads_work import ImportanceStep
+from attattr_core.ui.heads_jobs import ImportanceStep
 
 _MOST_IMPORTANCES = 128
 _MOST_FILES = 64

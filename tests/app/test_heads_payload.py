@@ -18,8 +18,9 @@ from attattr_core.heads.study_files import FOLDER, load_study, save_study
 from attattr_core.settings import Settings
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import leave_checkpoint, read_request, stop_measuring
+from attattr_core.ui.heads_measure import leave_checkpoint, stop_measuring
 from attattr_core.ui.heads_payload import Heads, Progress, Shelf, correlate, load_shipped, show_shipped
+from attattr_core.ui.heads_request import read_request
 from attattr_core.ui.long_work import Clock, Desk
 from attattr_core.ui.store import Store, make_key
 

@@ -7,7 +7,8 @@ import pytest
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.settings import Settings
 from attattr_core.ui import Models
-from attattr_core.ui.heads_measure import Request, _measure
+from attattr_core.ui.heads_measure import _measure
+from attattr_core.ui.heads_request import Request
 
 
 @pytest.fixture(scope="module")
