@@ -30,23 +30,25 @@ def make_trigger(number: int = 0, token: str = TOKENS[0], target: int = 1) -> Tr
 
 
 def make_result(trigger: Trigger, success: float, random: float, *, flips: int = 0) -> TriggerResult:
-    """A trigger that flips this share of each class, beside five random draws around another share."""
+    """A trigger that flips this share of each class, beside five random draws around another; halves are alike."""
     right = np.array([20, 40])
     shares = np.full(2, success)
     draws = np.clip(random + np.linspace(-0.02, 0.02, 5), 0, 1)[:, None].repeat(2, 1)
     insertions = (Insertion(trigger.tokens[2], 0, 2 / 3), Insertion("film", 0, 1.0))
     flip = Flip(0, ("[CLS]", "so", trigger.tokens[2], "good", "[SEP]"), (2,), 1, 0, 0.9, 0.2)
+    after, controlled = _spread(right / N_BY_CLASS * (1 - shares)), (right / N_BY_CLASS * (1 - draws), draws)
     return TriggerResult(
         trigger=trigger,
         insertions=insertions,
-        after=_spread(right / N_BY_CLASS * (1 - shares)),
+        after=after,
         success=_spread(shares),
         change=-shares / 2,
-        controls=tuple(
-            Control(kind, (insertions,) * 5, right / N_BY_CLASS * (1 - draws), draws) for kind in ("random", "shuffled")
-        ),
+        controls=tuple(Control(kind, (insertions,) * 5, *controlled, *controlled) for kind in ("random", "shuffled")),
         flips=tuple(replace(flip, index=index) for index in range(flips)),
         n_flips=np.rint(right * shares).astype(int),
+        choosing_accuracy=after.accuracy,
+        confirmed_after=after,
+        confirmed_success=_spread(shares),
     )
 
 
@@ -57,7 +59,7 @@ def make_set(mode: str = "paper") -> TriggerSet:
 
 
 def make_study(*, model: str = "sst2", flips: int = 0, n_results: int = 3) -> TriggerStudy:
-    """Three of the four triggers, evaluated: one that beats chance, one that does not, one in between."""
+    """Three of the four triggers, evaluated: one that does more than chance, two that do not."""
     shares = [(0.6, 0.1), (0.1, 0.1), (0.2, 0.15)][:n_results]
     triggers = make_set().triggers
     results = tuple(make_result(trigger, *pair, flips=flips) for trigger, pair in zip(triggers, shares, strict=False))
@@ -66,6 +68,8 @@ def make_study(*, model: str = "sst2", flips: int = 0, n_results: int = 3) -> Tr
     return TriggerStudy(
         *(results, before, N_BY_CLASS, best, LABELS, model, "abc", "sst2", "evaluated.tsv", "1" * 64, 90),
         versions={"torch": "1"},
+        n_confirming=N_BY_CLASS // 2,
+        confirmed_before=before,
     )
 
 

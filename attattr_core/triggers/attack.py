@@ -12,6 +12,7 @@ from attattr_core.encoding import Encoded, collate, encode
 from attattr_core.errors import UserError
 from attattr_core.outputs import compute_probabilities, find_output_kind
 from attattr_core.replay import instrumented, run_pruned
+from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import Pieces, Triggered, insert_into_example
 from attattr_core.triggers.tallies import Tally
 
@@ -21,6 +22,7 @@ class Attack:
 
     Attributes:
         gold: Gold class of each example, (N,).
+        confirming: Which examples are the confirming half (see `attattr_core.triggers.halves`), bool (N,).
         clean: Probabilities without anything inserted, (N, C), once `run_clean` was called.
     """
 
@@ -29,6 +31,7 @@ class Attack:
         self.checkpoint, self.examples = checkpoint, examples
         self.encoded = [encode(checkpoint, one.text, one.text_pair) for one in examples]
         self.gold = np.array([one.label for one in examples])
+        self.confirming = find_confirming(self.gold, len(checkpoint.labels))
         self.clean = np.empty((0, len(checkpoint.labels)))
 
     @property

@@ -26,7 +26,6 @@ from attattr_core.triggers.measuring import join_controls, measure_control, meas
 from attattr_core.triggers.overlap import drop_mined
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.results import (
-    ClassAccuracy,
     Insertion,
     Trigger,
     TriggerResult,
@@ -200,17 +199,17 @@ def _evaluate(
                 generator = np.random.default_rng([job.seed, index, KINDS.index(kind), number])
                 pieces = resolved[index]
                 drawn = draw_random(pieces, whole, generator) if kind == "random" else draw_shuffled(pieces, generator)
-                measured.append(measure_control(job.attack, drawn))
+                measured.append(measure_control(job.attack, kind, drawn))
                 n_done += 1
                 if number + 1 == job.n_seeds:
-                    control = join_controls(kind, measured)
-                    results[index] = replace(results[index], controls=(*results[index].controls, control))
+                    controls = (*results[index].controls, join_controls(measured))
+                    results[index] = replace(results[index], controls=controls)
                 yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
 
 
 def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> list[int]:
     """The best triggers of every class first, then all others."""
-    best = pick_best([result.after.accuracy for result in results])
+    best = pick_best([result.choosing_accuracy for result in results])
     ranked = [index for row in zip_longest(*best) for index in row if index is not None]
     return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
 
@@ -218,12 +217,13 @@ def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> lis
 def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:
     checkpoint, examples, gold = job.attack.checkpoint, job.examples, job.attack.gold
     n_labels = len(checkpoint.labels)
-    before: ClassAccuracy = measure_accuracy(gold, job.attack.clean.argmax(1) == gold, n_labels)
+    right, confirming = job.attack.clean.argmax(1) == gold, job.attack.confirming
+    chosen_by = measure_accuracy(gold[~confirming], right[~confirming], n_labels).accuracy
     return TriggerStudy(
         results=tuple(results),
-        before=before,
+        before=measure_accuracy(gold, right, n_labels),
         n_by_class=np.bincount(gold, minlength=n_labels),
-        best=pick_best([result.after.accuracy for result in results], below=before.accuracy),
+        best=pick_best([result.choosing_accuracy for result in results], below=chosen_by),
         labels=checkpoint.labels,
         model=checkpoint.name,
         revision=checkpoint.revision,
@@ -232,4 +232,6 @@ def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:
         data_sha256=examples.sha256,
         n_examples=len(examples),
         versions=list_versions(),
+        n_confirming=np.bincount(gold[confirming], minlength=n_labels),
+        confirmed_before=measure_accuracy(gold[confirming], right[confirming], n_labels),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from attattr_core.triggers.attack import Attack
 from attattr_core.triggers.insertion import Pieces, Triggered
 from attattr_core.triggers.results import Control, Flip, Insertion, Trigger, TriggerResult
-from attattr_core.triggers.tallies import Tally, measure_accuracy, measure_success
+from attattr_core.triggers.tallies import Tally, measure_after, measure_success
 
 
 def measure_trigger(
@@ -29,15 +29,19 @@ def measure_trigger(
     """
     tally, triggered = attack.run(pieces)
     n_labels = len(attack.checkpoint.labels)
+    confirming = tally.pick(attack.confirming)
     return TriggerResult(
         trigger=trigger,
         insertions=insertions,
-        after=measure_accuracy(tally.gold, tally.right_after, n_labels),
+        after=measure_after(tally, n_labels),
         success=measure_success(tally, n_labels),
         change=tally.average_changes(n_labels),
         controls=(),
         flips=_find_flips(tally, triggered, n_flips),
         n_flips=np.bincount(tally.gold[tally.flipped], minlength=n_labels),
+        choosing_accuracy=measure_after(tally.pick(~attack.confirming), n_labels).accuracy,
+        confirmed_after=measure_after(confirming, n_labels),
+        confirmed_success=measure_success(confirming, n_labels),
     )
 
 
@@ -58,16 +62,26 @@ def _find_flips(tally: Tally, triggered: Sequence[Triggered], n_flips: int) -> t
     )
 
 
-def measure_control(attack: Attack, drawn: Sequence[Pieces]) -> tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]:
-    """Measures a control: what was inserted, and accuracy and success on each gold class."""
+def measure_control(attack: Attack, kind: str, drawn: Sequence[Pieces]) -> Control:
+    """Measures a control of one seed."""
     tally, _ = attack.run(drawn)
     n_labels = len(attack.checkpoint.labels)
-    insertions = tuple(Insertion(" ".join(piece.tokens), piece.sentence, piece.place) for piece in drawn)
-    accuracy = measure_accuracy(tally.gold, tally.right_after, n_labels).accuracy
-    return insertions, accuracy, measure_success(tally, n_labels).accuracy
+    confirming = tally.pick(attack.confirming)
+    return Control(
+        kind=kind,
+        insertions=(tuple(Insertion(" ".join(piece.tokens), piece.sentence, piece.place) for piece in drawn),),
+        accuracy=measure_after(tally, n_labels).accuracy[None],
+        success=measure_success(tally, n_labels).accuracy[None],
+        confirmed_accuracy=measure_after(confirming, n_labels).accuracy[None],
+        confirmed_success=measure_success(confirming, n_labels).accuracy[None],
+    )
 
 
-def join_controls(kind: str, measured: Sequence[tuple[tuple[Insertion, ...], np.ndarray, np.ndarray]]) -> Control:
+def join_controls(controls: Sequence[Control]) -> Control:
     """Joins controls of one kind from several seeds."""
-    insertions, accuracies, successes = zip(*measured, strict=True)
-    return Control(kind, insertions, np.stack(accuracies), np.stack(successes))
+    shares = ("accuracy", "success", "confirmed_accuracy", "confirmed_success")
+    return Control(
+        kind=controls[0].kind,
+        insertions=tuple(insertions for control in controls for insertions in control.insertions),
+        **{name: np.concatenate([getattr(control, name) for control in controls]) for name in shares},
+    )

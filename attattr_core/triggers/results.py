@@ -115,12 +115,16 @@ class Control:
         insertions: What was inserted, for each seed.
         accuracy: Accuracy on each gold class for each seed, (n_seeds, C).
         success: Attack success rate on each gold class for each seed, (n_seeds, C).
+        confirmed_accuracy: Accuracy on the confirming half (see `TriggerStudy`); None where it was not measured.
+        confirmed_success: Attack success rate on the confirming half; None where it was not measured.
     """
 
     kind: str
     insertions: tuple[tuple[Insertion, ...], ...]
     accuracy: np.ndarray
     success: np.ndarray
+    confirmed_accuracy: np.ndarray | None = None
+    confirmed_success: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +164,10 @@ class TriggerResult:
         controls: Beside it.
         flips: Some of the examples that flipped; not kept where texts must not be.
         n_flips: How many did, by gold class, (C,).
+        choosing_accuracy: Accuracy with the trigger on the choosing half (see `TriggerStudy`), (C,), by which the best
+            are picked; None where nothing was split.
+        confirmed_after: Accuracy with the trigger on the confirming half; None where nothing was split.
+        confirmed_success: Attack success rate on the confirming half; None where nothing was split.
     """
 
     trigger: Trigger | None
@@ -170,17 +178,37 @@ class TriggerResult:
     controls: tuple[Control, ...]
     flips: tuple[Flip, ...]
     n_flips: np.ndarray
+    choosing_accuracy: np.ndarray | None = None
+    confirmed_after: ClassAccuracy | None = None
+    confirmed_success: ClassAccuracy | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A trigger that could not be inserted.
+
+    Attributes:
+        tokens: Its tokens.
+        reason: Why, in a sentence.
+    """
+
+    tokens: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
 class TriggerStudy:
     """What triggers do to a data set.
 
+    The best are picked on one half of each class's examples, the choosing half, and measured once more on the other,
+    the confirming half, since what is picked and measured on the same examples looks better than it is (see
+    `attattr_core.triggers.halves`). All other figures are of all examples.
+
     Attributes:
         results: One a trigger, in the order of the triggers.
         before: Accuracy without any trigger.
         n_by_class: Examples of each gold class, (C,).
-        best: For each class, the numbers of up to three triggers that lower its accuracy most.
+        best: For each class, the numbers of up to three triggers that lower its accuracy most on the choosing half.
         labels: Class names by index.
         model: Name of the checkpoint attacked.
         revision: What identifies its weights.
@@ -189,6 +217,10 @@ class TriggerStudy:
         data_sha256: Its digest.
         n_examples: How many examples.
         versions: Versions of the packages that computed it.
+        n_confirming: Examples of each gold class in the confirming half, (C,), 0 for a class too small to be split;
+            None where nothing was split.
+        confirmed_before: Accuracy without any trigger on the confirming half; None where nothing was split.
+        skipped: Triggers that could not be inserted, and why.
     """
 
     results: tuple[TriggerResult, ...]
@@ -203,3 +235,6 @@ class TriggerStudy:
     data_sha256: str
     n_examples: int
     versions: dict[str, str]
+    n_confirming: np.ndarray | None = None
+    confirmed_before: ClassAccuracy | None = None
+    skipped: tuple[Skipped, ...] = ()

@@ -17,14 +17,16 @@ from attattr_core.triggers.results import (
     Control,
     Flip,
     Insertion,
+    Skipped,
     TriggerResult,
     TriggerSet,
     TriggerStudy,
 )
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "results"
-_OWN_KEYS = ("insertions", "accuracy", "success", "change", "n_flips", "controls", "flips")
+_OWN_KEYS = ("insertions", "accuracy", "success", "change", "n_flips", "choosing", "confirmed", "controls", "flips")
 _RESERVED = {*AUTHORS_KEYS, *_OWN_KEYS, "layer", "head", "provenance", "study"}
+_CONTROL_SHARES = ("accuracy", "success", "confirmed_accuracy", "confirmed_success")
 _STUDY_TEXTS = ("model", "revision", "source_model", "data", "data_sha256")
 
 
@@ -54,6 +56,7 @@ def dump_study(study: TriggerStudy, *, triggers: TriggerSet | None = None, with_
         "n_by_class": study.n_by_class.tolist(),
         "before": _write_shares(study.before),
         "best": [list(numbers) for numbers in study.best],
+        **_write_confirming(study),
     }
     return dump_entries(entries)
 
@@ -80,6 +83,14 @@ def find_studies(checkpoint: str) -> dict[str, Path]:
     return {mode: path for mode, path in paths.items() if path.is_file()}
 
 
+def _write_confirming(study: TriggerStudy) -> dict[str, Any]:
+    content: dict[str, Any] = {"skipped": [asdict(one) for one in study.skipped]} if study.skipped else {}
+    if study.n_confirming is not None and study.confirmed_before is not None:
+        before = _write_shares(study.confirmed_before)
+        content["confirming"] = {"n_by_class": study.n_confirming.tolist(), "before": before}
+    return content
+
+
 def _write_result(result: TriggerResult, labels: Sequence[str], with_texts: bool) -> dict[str, Any]:
     trigger = result.trigger if with_texts or result.trigger is None else hide_text(result.trigger)
     accuracies = {
@@ -95,17 +106,28 @@ def _write_result(result: TriggerResult, labels: Sequence[str], with_texts: bool
         "success": _write_shares(result.success),
         "change": _round(result.change),
         "n_flips": result.n_flips.tolist(),
-        "controls": [
-            {
-                "kind": control.kind,
-                "insertions": [_write_insertions(insertions) for insertions in control.insertions],
-                "accuracy": _round(control.accuracy),
-                "success": _round(control.success),
-            }
-            for control in result.controls
-        ],
+        **_write_halves(result),
+        "controls": [_write_control(control) for control in result.controls],
     }
     return {**entry, "flips": [asdict(flip) for flip in result.flips]} if with_texts else entry
+
+
+def _write_halves(result: TriggerResult) -> dict[str, Any]:
+    if result.choosing_accuracy is None or result.confirmed_after is None or result.confirmed_success is None:
+        return {}
+    parts = {"accuracy": _write_shares(result.confirmed_after), "success": _write_shares(result.confirmed_success)}
+    return {"choosing": _round(result.choosing_accuracy), "confirmed": parts}
+
+
+def _write_control(control: Control) -> dict[str, Any]:
+    content = {
+        "kind": control.kind,
+        "insertions": [_write_insertions(insertions) for insertions in control.insertions],
+        **{name: _round(getattr(control, name)) for name in _CONTROL_SHARES[:2]},
+    }
+    if control.confirmed_success is None:
+        return content
+    return {**content, **{name: _round(getattr(control, name)) for name in _CONTROL_SHARES[2:]}}
 
 
 def _assemble(entries: list[dict[str, Any]]) -> TriggerStudy:
@@ -126,7 +148,23 @@ def _assemble(entries: list[dict[str, Any]]) -> TriggerStudy:
         **{name: clean_text(content[name]) for name in _STUDY_TEXTS},
         n_examples=_read_count(content["n_examples"]),
         versions={clean_text(name): clean_text(value) for name, value in content["versions"].items()},
+        **_read_confirming(content, len(labels)),
+        skipped=tuple(_read_skipped(one) for one in content.get("skipped", ())),
     )
+
+
+def _read_confirming(content: Mapping[str, Any], n_labels: int) -> dict[str, Any]:
+    if "confirming" not in content:
+        return {}
+    part = content["confirming"]
+    counts = np.array([_read_count(value) for value in part["n_by_class"]], np.int64)
+    if counts.shape != (n_labels,):
+        raise ValueError("another number of classes")
+    return {"n_confirming": counts, "confirmed_before": _read_shares(part["before"], n_labels)}
+
+
+def _read_skipped(content: Mapping[str, Any]) -> Skipped:
+    return Skipped(tuple(clean_text(token) for token in content["tokens"]), clean_text(content["reason"]))
 
 
 def _read_result(entry: Mapping[str, Any], n_labels: int) -> TriggerResult:
@@ -142,7 +180,18 @@ def _read_result(entry: Mapping[str, Any], n_labels: int) -> TriggerResult:
         controls=tuple(_read_control(control, n_labels) for control in entry["controls"]),
         flips=tuple(_read_flip(flip, n_labels) for flip in entry.get("flips", ())),
         n_flips=n_flips,
+        **_read_halves(entry, n_labels),
     )
+
+
+def _read_halves(entry: Mapping[str, Any], n_labels: int) -> dict[str, Any]:
+    if "confirmed" not in entry:
+        return {}
+    return {
+        "choosing_accuracy": _read_numbers(entry["choosing"], (n_labels,)),
+        "confirmed_after": _read_shares(entry["confirmed"]["accuracy"], n_labels),
+        "confirmed_success": _read_shares(entry["confirmed"]["success"], n_labels),
+    }
 
 
 def _read_control(content: Mapping[str, Any], n_labels: int) -> Control:
@@ -150,8 +199,8 @@ def _read_control(content: Mapping[str, Any], n_labels: int) -> Control:
     shape = (len(insertions), n_labels)
     if content["kind"] not in ("random", "shuffled") or not insertions:
         raise ValueError("another control")
-    accuracy, success = (_read_numbers(content[name], shape) for name in ("accuracy", "success"))
-    return Control(content["kind"], insertions, accuracy, success)
+    shares = {name: _read_numbers(content[name], shape) for name in _CONTROL_SHARES if name in content}
+    return Control(content["kind"], insertions, **shares)
 
 
 def _read_flip(content: Mapping[str, Any], n_labels: int) -> Flip:

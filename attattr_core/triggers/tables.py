@@ -3,10 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from attattr_core.triggers.results import Control, Insertion, TriggerResult, TriggerStudy
+
+Verdict = Literal["more than chance", "no more than chance"]
 
 
 def name_insertions(insertions: Sequence[Insertion]) -> str:
@@ -17,6 +20,27 @@ def name_insertions(insertions: Sequence[Insertion]) -> str:
 def find_control(result: TriggerResult, kind: str) -> Control | None:
     """Finds the control of one kind; None where it was not measured."""
     return next((control for control in result.controls if control.kind == kind), None)
+
+
+def find_verdict(result: TriggerResult, label: int) -> Verdict | None:
+    """Judges what a trigger does to a class beside as many random tokens at the same places.
+
+    Args:
+        result: What the trigger does.
+        label: The gold class.
+
+    Returns:
+        ``"more than chance"`` where on the confirming half the lower end of the success rate's 95 % Wilson interval is
+        above the highest rate of the random draws; None where the class was not split, none of its confirming examples
+        was right before, or there is no random control.
+    """
+    control = find_control(result, "random")
+    if result.confirmed_success is None or control is None or control.confirmed_success is None:
+        return None
+    low, highest = result.confirmed_success.low[label], control.confirmed_success[:, label].max()
+    if np.isnan(low) or np.isnan(highest):
+        return None
+    return "more than chance" if low > highest else "no more than chance"
 
 
 def dump_csv(*studies: TriggerStudy) -> str:

@@ -47,6 +47,10 @@ class Tally:
         rows = np.arange(len(self.gold))
         return self.after[rows, self.gold] - self.before[rows, self.gold]
 
+    def pick(self, chosen: np.ndarray) -> "Tally":
+        """Picks examples, by a bool (N,)."""
+        return Tally(self.gold[chosen], self.before[chosen], self.after[chosen])
+
     def average_changes(self, n_labels: int) -> np.ndarray:
         """Mean change of the gold class's probability on each gold class, (C,); NaN for a class without examples."""
         picked = [self.changes[self.gold == label] for label in range(n_labels)]
@@ -67,6 +71,11 @@ def measure_accuracy(gold: np.ndarray, right: np.ndarray, n_labels: int) -> Clas
     counts = [(int(right[gold == label].sum()), int((gold == label).sum())) for label in range(n_labels)]
     rows = [(k / n, *compute_wilson_interval(k, n)) if n else (np.nan,) * 3 for k, n in counts]
     return ClassAccuracy(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
+
+
+def measure_after(tally: Tally, n_labels: int) -> ClassAccuracy:
+    """Measures the accuracy on each gold class with what was inserted."""
+    return measure_accuracy(tally.gold, tally.right_after, n_labels)
 
 
 def measure_success(tally: Tally, n_labels: int) -> ClassAccuracy:

@@ -10,7 +10,8 @@ from attattr_core.heads.importance_files import load_importance
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.heads.study_files import FORMAT, load_study
 from attattr_core.ui.components import warn
-from attattr_core.ui.heads_payload import Desk, Heads, Shelf, show_shipped
+from attattr_core.ui.heads_payload import Heads, Shelf, show_shipped
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice
 
 #: The most of each that the page shows.

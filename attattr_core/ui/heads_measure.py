@@ -1,84 +1,30 @@
 """Measure and Stop in the tab of heads: from its fields to messages for the view, method by method."""
 
-import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from attattr_core.datasets import ExampleSet, pick_examples
+from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.heads.pictures import METHOD_NAMES
-from attattr_core.heads.results import DIRECTIONS, METHODS, HeadImportance, HeadStudy
-from attattr_core.settings import Settings
+from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, show_shipped
-from attattr_core.ui.heads_store import find_store, make_key
-from attattr_core.ui.heads_work import CurvesJob, ImportanceJob, Refusal, prune_heads, rank_heads
+from attattr_core.ui.heads_jobs import CurvesJob, ImportanceJob, ImportanceStep
+from attattr_core.ui.heads_payload import Heads, Progress, Shelf, show_shipped
+from attattr_core.ui.heads_request import Request, read_request
+from attattr_core.ui.heads_work import prune_heads, rank_heads
+from attattr_core.ui.long_work import Clock, Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import read_settings
-from attattr_core.ui.work import is_loaded
+from attattr_core.ui.store import find_store, make_key
+from attattr_core.ui.work import Refusal, is_loaded
 
-#: What the page offers to rank heads by; random orders are always beside them.
-OFFERED = tuple(method for method in METHODS if method != "random")
-STEPS = {"steps of 10 %": False, "every head": True}
-MOST_EXAMPLES, MOST_SEEDS = 5000, 50
 _SEED = 0  # of the choice of examples
 _ACCURACY = "accuracy"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a visitor asks for, checked.
-
-    Attributes:
-        methods: What ranks the heads.
-        n_ranking: Examples that rank them.
-        n_pruning: Examples that each point of a curve is measured on.
-        directions: Which heads go first.
-        n_seeds: Random orders.
-        every_head: Whether the curves have a point for every head.
-        settings: The convention of attributions.
-    """
-
-    methods: tuple[str, ...]
-    n_ranking: int
-    n_pruning: int
-    directions: tuple[str, ...]
-    n_seeds: int
-    every_head: bool
-    settings: Settings
-
-
-def read_request(
-    methods: Any, n_ranking: Any, n_pruning: Any, directions: Any, n_seeds: Any, steps: Any, settings: Settings
-) -> Request:
-    """Checks what the fields hold.
-
-    Raises:
-        UserError: For a value that is out of range.
-    """
-    chosen = tuple(method for method in OFFERED if method in (methods or ()))
-    if not chosen:
-        raise UserError(f"No method is chosen: tick one or more of {', '.join(OFFERED)}.")
-    ways = tuple(direction for direction in DIRECTIONS if direction in (directions or ()))
-    if not ways:
-        raise UserError("Neither order is chosen: tick which heads go first.")
-    if steps not in STEPS:
-        raise UserError(f"Unknown steps {str(steps)[:80]!r}: choose one of {', '.join(STEPS)}.")
-    return Request(
-        chosen,
-        _read_count("examples that rank the heads", n_ranking, 1, MOST_EXAMPLES),
-        _read_count("examples that the curves are measured on", n_pruning, 1, MOST_EXAMPLES),
-        ways,
-        _read_count("random orders", n_seeds, 0, MOST_SEEDS),
-        STEPS[steps],
-        settings,
-    )
 
 
 def measure_heads(
@@ -102,34 +48,41 @@ def measure_heads(
         n_pruning: Examples of the curves.
         directions: Which heads go first.
         n_seeds: Random orders.
-        steps: One of `STEPS`.
+        steps: One of `attattr_core.ui.heads_request.STEPS`.
         rest: The fields of the convention, then the states: data, choice, names, shelf, desk.
 
     Yields:
         Values for the view, the status and the shelf.
     """
     *convention, data, choice, names, shelf, desk = rest
-    work = desk.begin()
+    fields = (methods, n_ranking, n_pruning, directions, n_seeds, steps)
+    yield from desk.follow(_measure_chosen(models, model, fields, convention, data, choice, names, shelf))
+
+
+def _measure_chosen(
+    models: Models,
+    model: str,
+    fields: tuple[Any, ...],
+    convention: list[Any],
+    data: DataChoice,
+    choice: Choice | None,
+    names: Names | None,
+    shelf: Shelf,
+) -> Iterator[tuple[Any, Any, Any]]:
     try:
         choice = models.find(model, choice)
         if not choice.is_here:
             raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
-        request = read_request(methods, n_ranking, n_pruning, directions, n_seeds, steps, read_settings(*convention))
+        request = read_request(*fields, read_settings(*convention))
         if shelf.shown.key != choice.key:  # a file, or the page has not heard of another choice yet
             shelf = shelf.put(shelf.find(choice.key) or show_shipped(choice.key, choice.description.name))
         words = "reading the data" if is_loaded(choice.description) else f"loading {choice.description.name}"
         shelf = shelf.put(shelf.shown.wait(Progress(words)))
         yield shelf.build_message(), "", shelf
-        examples = _read_data(models, choice, names, data)
-        with closing(_measure(choice, examples, request)) as steps_so_far:
-            for heads in steps_so_far:
-                if not desk.holds(work):
-                    return
-                shelf = shelf.put(heads)
-                yield shelf.build_message(), "", shelf
+        for heads in _measure(choice, read_choice(data, models.find_labels(choice, names)), request):
+            shelf = shelf.put(heads)
+            yield shelf.build_message(), "", shelf
     except UserError as error:
-        if not desk.holds(work):
-            return
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf
 
@@ -158,24 +111,18 @@ def leave_checkpoint(choice: Choice | None, shelf: Shelf, desk: Desk) -> tuple[A
     return shelf.build_message(), shelf
 
 
-def _read_data(models: Models, choice: Choice, names: Names | None, data: DataChoice) -> ExampleSet:
-    examples = read_choice(data, models.find_labels(choice, names))
-    if not len(examples):
-        raise UserError("There are no labelled examples in the data: choose others.")
-    return examples
-
-
 def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator[Heads]:
     """Ranks the heads by one method after the other, then prunes."""
     heads = Heads(choice.key, choice.description.name, status="measuring", notice=examples.notice)
     importances: dict[str, HeadImportance] = {}
     for method in request.methods:
-        for importance, progress, count in _rank(choice, examples, request, method):
-            importances[method] = importance
+        for step, progress in _rank(choice, examples, request, method):
+            importances[method] = step.importance
+            counts = {} if step.n_done == step.n_total else {method: f"{step.n_done} of {step.n_total} examples"}
             study = _begin_study(importances, examples)
-            heads = replace(heads, study=study, progress=progress, counts={method: count} if count else {})
+            heads = replace(heads, study=study, progress=progress, counts=counts)
             yield heads
-    clock = _Clock()
+    clock = Clock()
     for step in prune_heads(_plan_curves(choice, examples, request, importances)):
         if isinstance(step, Refusal):
             raise UserError(step.sentence)
@@ -183,13 +130,15 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
         is_done = step.n_done == step.n_total
         progress = None if is_done else Progress("pruning", step.n_done, step.n_total, "passes of an example", left)
         study = step.study if step.study is not None and step.study.curves else heads.study
-        heads = replace(heads, study=study, progress=progress, counts={}, status="done" if is_done else "measuring")
-        yield heads
+        heads = replace(
+            heads, study=study, progress=progress, notice=" ".join(filter(None, (examples.notice, step.notice)))
+        )
+        yield replace(heads, status="done" if is_done else "measuring")
 
 
 def _rank(
     choice: Choice, examples: ExampleSet, request: Request, method: str
-) -> Iterator[tuple[HeadImportance, Progress, str]]:
+) -> Iterator[tuple[ImportanceStep, Progress]]:
     """Ranks the heads by a method; what was measured before under the same conditions is taken."""
     settings = request.settings if method == "attattr" else None
     facts = {"method": method, "n": request.n_ranking, "seed": _SEED, "settings": settings}
@@ -197,35 +146,39 @@ def _rank(
     words, store = f"ranking heads by {METHOD_NAMES[method]}", find_store()
     known = store.find(key)
     if known is not None:
-        yield known, Progress(words), ""
+        yield known, Progress(words)
         return
-    n_ranking, clock = min(request.n_ranking, len(examples)), _Clock()
+    n_ranking, clock = min(request.n_ranking, len(examples)), Clock()
     job = ImportanceJob(choice.description, examples, method, n_ranking, _SEED, request.settings, store.find_file(key))
     for step in rank_heads(job):
         if isinstance(step, Refusal):
             raise UserError(step.sentence)
-        is_done = step.n_done == step.n_total
-        if is_done:
-            store.keep(key, step.importance)
-        progress = Progress(words, step.n_done, step.n_total, "examples", clock.estimate(step.share))
-        yield step.importance, progress, "" if is_done else f"{step.n_done} of {step.n_total} examples"
+        if step.n_done == step.n_total:
+            store.keep(key, step)
+        yield step, Progress(words, step.n_done, step.n_total, "examples", clock.estimate(step.share))
 
 
 def _plan_curves(
     choice: Choice, examples: ExampleSet, request: Request, importances: dict[str, HeadImportance]
 ) -> CurvesJob:
-    picked = pick_examples(examples, request.n_pruning, seed=_SEED if request.n_pruning < len(examples) else None)
     orders = {
         name: [importance.list_order(direction).tolist() for direction in request.directions]
         for name, importance in importances.items()
     }
-    facts = {"n": len(picked), "directions": request.directions, "seeds": request.n_seeds, "every": request.every_head}
+    facts = {
+        "n": (request.n_ranking, request.n_pruning),
+        "directions": request.directions,
+        "seeds": request.n_seeds,
+        "every": request.every_head,
+    }
     key = make_key(
         kind="curves", model=choice.key, data=examples.sha256, labels=examples.label_names, orders=orders, **facts
     )
     return CurvesJob(
         choice.description,
-        picked,
+        examples,
+        request.n_pruning,
+        _SEED,
         dict(importances),
         request.directions,
         request.n_seeds,
@@ -240,29 +193,3 @@ def _begin_study(importances: dict[str, HeadImportance], examples: ExampleSet) -
     return HeadStudy(
         dict(importances), (), (), _ACCURACY, one.model, one.revision, examples.file_name, examples.sha256, 0, 0, {}
     )
-
-
-class _Clock:
-    """Tells how long work will take from the share that is done; what a file brought along is not counted."""
-
-    def __init__(self) -> None:
-        self._start: tuple[float, float] | None = None
-
-    def estimate(self, share: float) -> float | None:
-        now = time.monotonic()
-        if self._start is None:
-            self._start = now, share
-        began, before = self._start
-        if share - before < 0.02 or now - began < 1:
-            return None
-        return (now - began) / (share - before) * (1 - share)
-
-
-def _read_count(what: str, value: Any, least: int, most: int) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"The number of {what} is {str(value)[:80]!r}: type a number.") from error
-    if number != value or not least <= number <= most:
-        raise UserError(f"The number of {what} is {str(value)[:80]}: choose a whole number from {least} to {most:,}.")
-    return number

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -14,7 +14,7 @@ import numpy as np
 from attattr_core.catalog import EMBEDDED
 from attattr_core.errors import UserError
 from attattr_core.heads.comparison import compare_importances
-from attattr_core.heads.results import HeadImportance, HeadStudy
+from attattr_core.heads.results import HeadImportance, HeadStudy, describe_cut
 from attattr_core.heads.study_files import find_study, load_study
 from attattr_core.ui.curve_payload import dump_message
 
@@ -112,7 +112,7 @@ class Heads:
             n_examples=study.n_examples,
             n_seeds=study.n_seeds,
             progress=None if self.progress is None else vars(self.progress),
-            notice=self.notice,
+            notice=" ".join(filter(None, (self.notice, *_tell_cut(study)))),
             can_save=bool(self.key),
             smaller=None if self.smaller is None else vars(self.smaller),
         )
@@ -130,28 +130,6 @@ class Heads:
             "n_examples": importance.n_examples,
             "progress": self.counts.get(name) if is_own else None,
         }
-
-
-class Desk:
-    """Which work of a visitor counts: Gradio cancels work some time after it was asked to, and what was left behind
-    must not write over what is shown since."""
-
-    def __init__(self) -> None:
-        """Makes a desk without work."""
-        self._work: object = None
-
-    def begin(self) -> object:
-        """Begins work; what was going on before does not count any more."""
-        self._work = object()
-        return self._work
-
-    def end(self) -> None:
-        """Ends what is going on."""
-        self._work = None
-
-    def holds(self, work: object) -> bool:
-        """Tells whether some work still counts."""
-        return self._work is work
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +163,14 @@ class Shelf:
     def build_message(self) -> str:
         """Builds the view's value, with the importances of other checkpoints for comparison."""
         return self.shown.build_message(self.list_others())
+
+
+def _tell_cut(study: HeadStudy) -> Iterator[str]:
+    """Says of which data how many texts were cut, if any."""
+    ranking = max(study.importances.values(), key=lambda importance: importance.n_cut)
+    for what, data in (("that rank the heads", ranking), ("of the curves", study)):
+        if data.n_cut:
+            yield f"Of the data {what}, {describe_cut(data.n_cut, data.n_examples)}"
 
 
 @cache

@@ -16,10 +16,13 @@ from attattr_core.heads.pictures import METRIC_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, SmallerInWords
-from attattr_core.ui.heads_work import Refusal, SmallerJob, SmallerStep, shrink_heads
+from attattr_core.ui.heads_jobs import SmallerJob, SmallerStep
+from attattr_core.ui.heads_payload import Heads, Progress, Shelf, SmallerInWords
+from attattr_core.ui.heads_work import shrink_heads
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.work import Refusal
 
 _MOST_EXAMPLES = 100
 _STAGES = {
@@ -45,7 +48,19 @@ def save_smaller_model(
     Yields:
         Values for the view, the status, the shelf and the file.
     """
-    work, folder = desk.begin(), Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
+    yield from desk.follow(_save(models, model, data, choice, names, shelf, asked))
+
+
+def _save(
+    models: Models,
+    model: str,
+    data: DataChoice,
+    choice: Choice | None,
+    names: Names | None,
+    shelf: Shelf,
+    asked: Any,
+) -> Iterator[tuple[Any, Any, Any, Any]]:
+    folder = Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
     try:
         choice = models.find(model, choice)
         heads = _read_heads(shelf.shown, choice, asked)
@@ -56,8 +71,6 @@ def save_smaller_model(
         name = re.sub(r"[^\w.-]+", "-", choice.description.name.split("/")[-1])[:80]
         path = folder / f"{name}-without-{len(heads)}-heads.zip"
         for step in shrink_heads(SmallerJob(choice.description, heads, importance, examples, path)):
-            if not desk.holds(work):
-                return
             if isinstance(step, Refusal):
                 raise UserError(step.sentence)
             if step.figures is None:
@@ -69,8 +82,6 @@ def save_smaller_model(
                 file = gr.File(str(path), visible=True)
             yield shelf.build_message(), "", shelf, file
     except UserError as error:
-        if not desk.holds(work):
-            return
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf, gr.skip()
     finally:

@@ -13,9 +13,11 @@ from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data
 from attattr_core.ui.heads_components import heads_view
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import OFFERED, STEPS, leave_checkpoint, measure_heads, stop_measuring
-from attattr_core.ui.heads_payload import Desk, Shelf, show_shipped
+from attattr_core.ui.heads_measure import leave_checkpoint, measure_heads, stop_measuring
+from attattr_core.ui.heads_payload import Shelf, show_shipped
+from attattr_core.ui.heads_request import OFFERED, STEPS
 from attattr_core.ui.heads_smaller import save_smaller_model
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice, Models
 
 # Measuring takes minutes: it has a queue of its own, so that nobody's Run waits for it.

@@ -2,124 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.datasets import ExampleSet
+from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.errors import UserError
-from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.hub import Description, find_snapshot
-from attattr_core.settings import Settings
+from attattr_core.ui.heads_jobs import CurvesJob, CurvesStep, ImportanceJob, ImportanceStep, SmallerJob, SmallerStep
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
 
 if TYPE_CHECKING:
     from attattr_core.heads.shrinking import ShrinkSoFar
-    from attattr_core.heads.sizes import ModelFigures
 
 _SECONDS_BETWEEN_STEPS = 0.4
+_LEAST_UNSEEN = 30  # examples; with fewer the curves would say little
 _TIMING = {"n_rounds": 5, "n_timed": 16}  # fewer than on the command line, where nobody waits
-
-
-@dataclass(frozen=True)
-class ImportanceJob:
-    """What `rank_heads` is to measure.
-
-    Attributes:
-        description: The checkpoint.
-        examples: Labelled by its class indices.
-        method: One of `attattr_core.heads.results.METHODS`.
-        n_examples: How many of them count, at most.
-        seed: Where their choice begins.
-        settings: The convention of attributions.
-        state: A file that keeps what is done.
-    """
-
-    description: Description
-    examples: ExampleSet
-    method: str
-    n_examples: int
-    seed: int
-    settings: Settings
-    state: Path
-
-
-@dataclass(frozen=True, eq=False)
-class CurvesJob:
-    """What `prune_heads` is to measure; the names are those of `attattr_core.heads.pruning.measure_curves`."""
-
-    description: Description
-    examples: ExampleSet
-    importances: dict[str, HeadImportance]
-    directions: tuple[str, ...]
-    n_seeds: int
-    every_head: bool
-    state: Path
-
-
-@dataclass(frozen=True, eq=False)
-class ImportanceStep:
-    """An importance so far: examples done and in all, and the share of the work that is done."""
-
-    importance: HeadImportance
-    n_done: int
-    n_total: int
-    share: float
-
-
-@dataclass(frozen=True, eq=False)
-class CurvesStep:
-    """A study so far; None where its curves are those of the step before."""
-
-    study: HeadStudy | None
-    n_done: int
-    n_total: int
-
-
-@dataclass(frozen=True, eq=False)
-class SmallerJob:
-    """What `shrink_heads` is to remove.
-
-    Attributes:
-        description: The checkpoint.
-        heads: (layer, head).
-        importance: What chose them.
-        examples: What is measured on.
-        path: The zip file to write.
-    """
-
-    description: Description
-    heads: tuple[tuple[int, int], ...]
-    importance: HeadImportance
-    examples: ExampleSet
-    path: Path
-
-
-@dataclass(frozen=True)
-class SmallerStep:
-    """How far a smaller model is.
-
-    Attributes:
-        stage: One of those of `attattr_core.heads.shrinking.ShrinkSoFar`.
-        n_done: Steps done.
-        n_total: All of them.
-        figures: The whole model and the smaller one, once they are measured.
-        metric_name: What is measured on the examples.
-        n_examples: How many these are.
-        n_zeroed: Removed heads whose weights are zeros.
-        device: Where it was measured.
-    """
-
-    stage: str
-    n_done: int
-    n_total: int
-    figures: "tuple[ModelFigures, ModelFigures] | None" = None
-    metric_name: str = ""
-    n_examples: int = 0
-    n_zeroed: int = 0
-    device: str = ""
 
 
 def _estimate(job: Any) -> int:
@@ -157,16 +55,34 @@ def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
     last, sent = 0.0, None
     try:
         with _use(job.description) as checkpoint:
-            for part in measure_curves(checkpoint, job.examples, job.importances, state=job.state, **options):
+            examples, notice = _choose_examples(job)
+            for part in measure_curves(checkpoint, examples, job.importances, state=job.state, **options):
                 is_done = part.n_done == part.n_total
                 if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
                     last = time.monotonic()
-                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total)
+                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total, notice)
                     sent = part.study
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
         yield _refuse_size(job)
+
+
+def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
+    """Chooses what curves are measured on, and says where examples that ranked the heads are among it."""
+    from attattr_core.heads.pruning import find_seen, leave_out_seen
+
+    examples, importances, notice = job.examples, job.importances.values(), ""
+    n_seen = len(find_seen(examples, importances))
+    if len(examples) - n_seen >= min(_LEAST_UNSEEN, job.n_examples):
+        examples = leave_out_seen(examples, importances)
+    else:
+        notice = (
+            "The curves are measured on examples that ranked the heads too, which flatters them: "
+            f"{n_seen} of the {len(examples)} did."
+        )
+    seed = job.seed if job.n_examples < len(examples) else None
+    return pick_examples(examples, job.n_examples, seed=seed), notice
 
 
 @on_gpu(_estimate)

@@ -14,8 +14,8 @@ from attattr_core.triggers.study_files import dump_study
 from attattr_core.triggers.tables import dump_csv
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.models import Choice
-from attattr_core.ui.triggers_measure import Kept, find_shown
-from attattr_core.ui.triggers_payload import Mined, find_results
+from attattr_core.ui.triggers_mined import Mined, find_results
+from attattr_core.ui.triggers_shown import Kept, find_shown
 
 _TYPES = {
     "svg": "image/svg+xml",

@@ -1,20 +1,22 @@
-"""What the browser gets to draw triggers and what they do, and what a visitor's tab keeps."""
+"""What the browser gets to draw triggers and what they do."""
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from attattr_core.triggers.patterns import choose_insertions
 from attattr_core.triggers.pieces import strip_marks
-from attattr_core.triggers.results import Insertion, Trigger, TriggerResult, TriggerSet, TriggerStudy
-from attattr_core.triggers.words import carries_label, mark_loaded
+from attattr_core.triggers.results import Insertion, TriggerResult, TriggerStudy
+from attattr_core.triggers.tables import find_verdict
+from attattr_core.ui.triggers_mined import Mined, find_results
 
 VERSION = 1
 MAX_FLIPS = 12  # of each trigger; the figures count all
+_MAX_REASONS = 3
 _DIGITS = 6
 
 
@@ -27,40 +29,14 @@ class Progress:
         unit: What is counted.
         n_done: How many are done.
         n_total: How many there will be.
-        seconds: Time taken so far.
+        seconds_left: As it seems, or None while that is not known.
     """
 
     what: str
     unit: str
     n_done: int
     n_total: int
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Mined:
-    """Triggers of one way of mining, and what they do.
-
-    Attributes:
-        triggers: The patterns.
-        insertions: What each puts into a text.
-        loaded: For each, which of its tokens carry a label themselves.
-        study: What they do to the checkpoint that they were mined on, or None before that was measured.
-        transfer: What they do to a second checkpoint.
-        source: The visitor's choice of the data that the study is about, and whether mined examples were left out;
-            None where they are not at hand.
-        origin: ``"precomputed"``, ``"opened"`` or ``"live"``.
-        file: Name of the file that was opened, or "".
-    """
-
-    triggers: TriggerSet
-    insertions: tuple[tuple[Insertion, ...], ...]
-    loaded: tuple[tuple[bool, ...], ...]
-    study: TriggerStudy | None = None
-    transfer: TriggerStudy | None = None
-    source: Any = None
-    origin: str = "live"
-    file: str = ""
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +60,10 @@ class Shown:
     has_shipped: bool = False
 
     def build_message(self) -> str:
-        """Builds the value of the triggers view."""
+        """Builds the value of the triggers view; its moment tells the view which of two is the later."""
         return dump(
             version=VERSION,
+            moment=time.time_ns(),
             run=self.run,
             status=self.status,
             has_shipped=self.has_shipped,
@@ -104,41 +81,6 @@ class Shown:
         return self.mined.get(mode) or next(iter(self.mined.values()), None)
 
 
-def gather(triggers: TriggerSet, study: TriggerStudy | None = None, *, origin: str = "live", file: str = "") -> Mined:
-    """Finds what triggers put into a text, as it is measured or as it would be.
-
-    Args:
-        triggers: The patterns.
-        study: What they do, where it was measured.
-        origin: Where they come from, as in `Mined`.
-        file: Name of the file that was opened.
-    """
-    found = find_results(triggers, study)
-    insertions = tuple(
-        choose_insertions(trigger) if result is None else result.insertions
-        for trigger, result in zip(triggers.triggers, found, strict=True)
-    )
-    loaded = tuple(_mark(trigger, parts) for trigger, parts in zip(triggers.triggers, insertions, strict=True))
-    return Mined(triggers, insertions, loaded, study, origin=origin, file=file)
-
-
-def judge(result: TriggerResult) -> list[str]:
-    """Says for each gold class whether a trigger beats random tokens at the same places.
-
-    Returns:
-        ``"beats"`` where its success lies above that of every random draw, and the lower end of its 95 % interval above
-        their mean; ``"unclear"`` where only the first holds; ``"no"`` otherwise; ``""`` where nothing was right before
-        or there is no control.
-    """
-    control = next((control.success for control in result.controls if control.kind == "random"), None)
-    if control is None:
-        return ["" for _ in result.success.accuracy]
-    return [
-        _judge_class(*values)
-        for values in zip(result.success.accuracy.tolist(), result.success.low.tolist(), control.T, strict=True)
-    ]
-
-
 def list_places(insertions: Sequence[Insertion]) -> list[Insertion]:
     """Sorts insertions by where they go."""
     return sorted(insertions, key=lambda insertion: (insertion.sentence, insertion.place))
@@ -147,24 +89,6 @@ def list_places(insertions: Sequence[Insertion]) -> list[Insertion]:
 def dump(**content: Any) -> str:
     """Writes a message: no markup, not even inert, and null for what is no number."""
     return json.dumps(_plain(content), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-
-
-def _mark(trigger: Trigger, insertions: tuple[Insertion, ...]) -> tuple[bool, ...]:
-    """Which tokens carry a label themselves, as pieces of words where the pattern's example tells the word."""
-    for use_all in (False, True):
-        marks = mark_loaded(trigger, use_all=use_all)
-        if len(marks) == len(insertions):
-            return marks
-    return tuple(carries_label(insertion.token) for insertion in insertions)
-
-
-def _judge_class(success: float, low: float, control: np.ndarray) -> str:
-    drawn = control[np.isfinite(control)]
-    if not len(drawn) or not math.isfinite(success):
-        return ""
-    if success <= drawn.max():
-        return "no"
-    return "beats" if low > drawn.mean() else "unclear"
 
 
 def _describe(mined: Mined) -> dict[str, Any]:
@@ -181,6 +105,7 @@ def _describe(mined: Mined) -> dict[str, Any]:
         "pair": any(insertion.sentence for insertions in mined.insertions for insertion in insertions),
         "study": _describe_study(mined.study, found[0]),
         "transfer": _describe_study(mined.transfer, found[1]),
+        "notices": _list_notices(mined),
         "rows": [
             {
                 "tokens": [
@@ -207,24 +132,6 @@ def _describe(mined: Mined) -> dict[str, Any]:
     }
 
 
-def find_results(triggers: TriggerSet, study: TriggerStudy | None) -> list[TriggerResult | None]:
-    """Finds the result of each trigger, or None.
-
-    Each result is used once, since two examples may give equal triggers; on a second checkpoint the same classes may
-    have other numbers.
-    """
-    waiting: dict[Trigger, list[TriggerResult]] = {}
-    for result in reversed(study.results if study else ()):
-        if result.trigger is not None:
-            waiting.setdefault(_drop_labels(result.trigger), []).append(result)
-    left = [waiting.get(_drop_labels(trigger)) for trigger in triggers.triggers]
-    return [results.pop() if results else None for results in left]
-
-
-def _drop_labels(trigger: Trigger) -> Trigger:
-    return replace(trigger, target_label=0, golden_label=0)
-
-
 def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None]) -> dict[str, Any] | None:
     if study is None:
         return None
@@ -239,8 +146,23 @@ def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None
         "labels": study.labels,
         "n_by_class": study.n_by_class,
         "before": vars(study.before),
+        "n_confirming": study.n_confirming,
+        "confirmed_before": None if study.confirmed_before is None else vars(study.confirmed_before),
         "best": [[row for row in group if row is not None] for group in best],
     }
+
+
+def _list_notices(mined: Mined) -> list[str]:
+    """What there is to know: of the data, and of triggers that could not be inserted."""
+    notices = list(mined.notices.values())
+    for study in (mined.study, mined.transfer):
+        skipped = study.skipped if study is not None else ()
+        if skipped:
+            were = "trigger was" if len(skipped) == 1 else "triggers were"
+            reasons = "; ".join(f"{' + '.join(one.tokens)}: {one.reason}" for one in skipped[:_MAX_REASONS])
+            more = " …" if len(skipped) > _MAX_REASONS else ""
+            notices.append(f"{len(skipped)} {were} skipped on {study.model}: {reasons}{more}")
+    return list(dict.fromkeys(filter(None, notices)))
 
 
 def _describe_result(result: TriggerResult | None, study: TriggerStudy | None) -> dict[str, Any] | None:
@@ -251,6 +173,8 @@ def _describe_result(result: TriggerResult | None, study: TriggerStudy | None) -
     return {
         "after": vars(result.after),
         "success": vars(result.success),
+        "confirmed_after": None if result.confirmed_after is None else vars(result.confirmed_after),
+        "confirmed_success": None if result.confirmed_success is None else vars(result.confirmed_success),
         "change": result.change,
         "n_flips": result.n_flips,
         "whole": _pool(result.success.accuracy, right),
@@ -258,12 +182,14 @@ def _describe_result(result: TriggerResult | None, study: TriggerStudy | None) -
             kind: {
                 "accuracy": control.accuracy,
                 "success": control.success,
+                "confirmed_accuracy": control.confirmed_accuracy,
+                "confirmed_success": control.confirmed_success,
                 "whole": [_pool(row, right) for row in control.success],
                 "tokens": [[part.token for part in list_places(draw)] for draw in control.insertions[:1]],
             }
             for kind, control in controls.items()
         },
-        "verdicts": judge(result),
+        "verdicts": [find_verdict(result, label) for label in range(len(study.labels))],
         "flips": [vars(flip) for flip in result.flips[:MAX_FLIPS]],
     }
 

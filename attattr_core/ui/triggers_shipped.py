@@ -9,7 +9,8 @@ from attattr_core.catalog import EMBEDDED
 from attattr_core.errors import UserError
 from attattr_core.triggers.files import load_triggers
 from attattr_core.triggers.study_files import find_studies, load_study
-from attattr_core.ui.triggers_payload import Shown, gather
+from attattr_core.ui.triggers_mined import gather
+from attattr_core.ui.triggers_payload import Shown
 
 MAX_TRIGGERS = 2000  # of a file; the page sorts and draws them all
 

@@ -9,22 +9,15 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import build_card, fetch
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
 from attattr_core.ui.triggers_components import trial_view, triggers_view
 from attattr_core.ui.triggers_exports import export_triggers
-from attattr_core.ui.triggers_measure import (
-    Kept,
-    Wanted,
-    evaluate_shown,
-    fill,
-    forget_own,
-    mine_data,
-    open_file,
-    stop_work,
-    use_flip,
-)
+from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
+from attattr_core.ui.triggers_request import Wanted
+from attattr_core.ui.triggers_shown import Kept, fill, forget_own, open_file, stop_work, use_flip
 
 _MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
@@ -56,6 +49,7 @@ class TriggersTab:
     mode: gr.State
     compared: gr.State
     second_choice: gr.State
+    desk: gr.State
 
 
 def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
@@ -65,7 +59,7 @@ def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
     with gr.Accordion("Mine and evaluate on data of your own", open=False, elem_id="triggers-own"):
         fields = _build_fields(models)
     gr.Markdown(_NOTE.read_text(encoding="utf-8"), elem_classes="aa-note", latex_delimiters=[])
-    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in ({}, "paper", None, None)]
+    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in ({}, "paper", None, None, Desk())]
     return TriggersTab(view, trial, *fields, *states)
 
 
@@ -78,7 +72,7 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
                 n_examples = gr.Number(100, label="Examples", precision=0, minimum=1, elem_id="triggers-n-examples")
                 min_tokens = gr.Number(0, label="Least tokens", precision=0, minimum=0, elem_id="triggers-min-tokens")
             mode = gr.Radio(list(_MODES), value="paper", label="Way of mining", elem_id="triggers-mode-field")
-            at_random = gr.Checkbox(True, label="Choose the examples at random", elem_id="triggers-random")
+            at_random = gr.Checkbox(False, label="Choose the examples at random", elem_id="triggers-random")
             buttons = {"mine": _build_button("mine", "Mine only")}
         with gr.Column(min_width=320):
             gr.Markdown("#### 2 · Evaluate\nPuts each trigger into every example of other data.")
@@ -132,15 +126,21 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
         page.pair.submit,
     ]
     for ender in [*enders, page.examples.dataset.click, page.model.change]:
-        ender(_end, [page.choice, tab.kept, tab.compared], [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
-    opened = [page.choice, page.names, tab.kept]
+        ender(
+            _end,
+            [page.choice, tab.kept, tab.desk, tab.compared],
+            [*outputs, tab.trial, tab.compared],
+            cancels=jobs,
+            **_QUICK,
+        )
+    opened = [page.choice, page.names, tab.kept, tab.desk]
     tab.buttons["open"].upload(
         lambda path, *rest: open_file(path, models, *rest),
         [tab.buttons["open"], *opened],
         [tab.view, page.status, tab.kept],
         **_PRIVATE,
     )
-    tab.view.show_shipped(forget_own, [page.choice, tab.kept], outputs, **_QUICK)
+    tab.view.show_shipped(forget_own, [page.choice, tab.kept, tab.desk], outputs, **_QUICK)
     tab.view.select_mode(_read_mode, None, tab.mode, **_QUICK)
     tab.view.export_triggers(export_triggers, [page.choice, tab.kept], [page.download, page.status], **_PRIVATE)
     tab.view.use_flip(
@@ -153,21 +153,22 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
 
 def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
     names = ("mode", "n_examples", "min_tokens", "n_triggers", "n_seeds", "at_random", "only_best", "drops")
-    header = [page.model, page.choice, page.names, tab.kept]
+    header = [page.model, page.choice, page.names, tab.kept, tab.desk]
     fields = [tab.mining.choice, tab.evaluation.choice, *tab.numbers]
     outputs = [tab.view, page.status, tab.kept]
 
     def read(values: tuple[Any, ...]) -> Wanted:
         return Wanted(*values[:2], **dict(zip(names, values[2:], strict=True)))
 
-    def mine(evaluates: bool, model: str, choice: Any, own: Any, kept: Kept, *values: Any) -> Iterator[Any]:
-        yield from mine_data(models, model, choice, own, kept, read(values), evaluates=evaluates)
+    # The header's five values, then the fields.
+    def mine(evaluates: bool, *values: Any) -> Iterator[Any]:
+        yield from mine_data(models, *values[:5], read(values[5:]), evaluates=evaluates)
 
-    def evaluate(model: str, choice: Any, own: Any, kept: Kept, mode: str, *values: Any) -> Iterator[Any]:
-        yield from evaluate_shown(models, model, choice, own, kept, mode, read(values))
+    def evaluate(*values: Any) -> Iterator[Any]:
+        yield from evaluate_shown(models, *values[:6], read(values[6:]))
 
-    def transfer(second: Any, model: str, choice: Any, own: Any, kept: Kept, mode: str, *values: Any) -> Iterator[Any]:
-        yield from evaluate_shown(models, model, choice, own, kept, mode, read(values), second)
+    def transfer(second: Any, *values: Any) -> Iterator[Any]:
+        yield from evaluate_shown(models, *values[:6], read(values[6:]), second)
 
     work = {**_MODEL_WORK, **_PRIVATE}
     jobs = [
@@ -223,8 +224,8 @@ def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[A
     return use_flip(choice, kept, event._data)
 
 
-def _end(choice: Choice | None, kept: Kept, compared: Any) -> tuple[Any, Any, Any, Any]:
-    return *stop_work(choice, kept), *stop_comparing(compared)
+def _end(choice: Choice | None, kept: Kept, desk: Desk, compared: Any) -> tuple[Any, Any, Any, Any]:
+    return *stop_work(choice, kept, desk), *stop_comparing(compared)
 
 
 def _read_mode(event: gr.EventData) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
+from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.triggers.results import TriggerSet
+from attattr_core.ui.cut_texts import tell_cut
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from attattr_core.triggers.mining import MiningSoFar
 
 _CHARACTERS = 100  # of an example, as most have
+_EVALUATED = "to evaluate on"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class MiningJob:
         n_examples: How many examples.
         min_tokens: Shorter ones are left out.
         seed: Where their random choice begins; None for the first ones.
+        state: A file that keeps what is done.
     """
 
     description: Description
@@ -42,6 +47,7 @@ class MiningJob:
     n_examples: int
     min_tokens: int
     seed: int | None
+    state: Path
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,13 @@ class EvaluationJob:
     second_names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What there is to know about the data, or ""."""
+
+    sentence: str
+
+
 def _count_bytes(description: Description) -> int:
     parts = [part for part in (description, description.base) if part is not None]
     return sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
@@ -89,13 +102,16 @@ def _estimate_evaluation(job: EvaluationJob) -> int:
 
 
 @on_gpu(_estimate_mining)
-def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
-    """Mines triggers, some examples at a time; a `Refusal` ends it."""
+def mine(job: MiningJob) -> "Iterator[MiningSoFar | Notice | Refusal]":
+    """Mines triggers, some examples at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.mining import mine_triggers
 
     try:
         with _use(job.description, job.names) as checkpoint:
-            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed")}
+            chosen = choose_examples(len(job.examples), job.n_examples, job.seed)
+            mined = replace(job.examples, examples=tuple(job.examples.examples[index] for index in chosen))
+            yield Notice(tell_cut(checkpoint, mined, "to mine"))
+            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed", "state")}
             yield from mine_triggers(checkpoint, job.examples, **options)
     except UserError as error:
         yield Refusal(str(error))
@@ -104,8 +120,8 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Refusal]":
 
 
 @on_gpu(_estimate_evaluation)
-def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Refusal]":
-    """Evaluates triggers, one pass over the data at a time; a `Refusal` ends it."""
+def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Notice | Refusal]":
+    """Evaluates triggers, one pass over the data at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.evaluation import evaluate_triggers
     from attattr_core.triggers.transfer import transfer_triggers
 
@@ -113,10 +129,13 @@ def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Refusal]":
     options = {"drop_overlap": job.drops, **{name: getattr(job, name) for name in names}}
     try:
         with _use(job.description, job.names) as checkpoint:
+            examples = drop_mined(job.examples, job.triggers.example_digests, drop=True) if job.drops else job.examples
             if job.second is None:
+                yield Notice(tell_cut(checkpoint, examples, _EVALUATED))
                 yield from evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
                 return
             with _use(job.second, job.second_names) as attacked:
+                yield Notice(tell_cut(attacked, examples, _EVALUATED))
                 yield from transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
     except UserError as error:
         yield Refusal(str(error))

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +18,11 @@ from attattr_core.heads.study_files import FOLDER, load_study, save_study
 from attattr_core.settings import Settings
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import leave_checkpoint, read_request, stop_measuring
-from attattr_core.ui.heads_payload import Desk, Heads, Progress, Shelf, correlate, load_shipped, show_shipped
-from attattr_core.ui.heads_store import Store, make_key
+from attattr_core.ui.heads_measure import leave_checkpoint, stop_measuring
+from attattr_core.ui.heads_payload import Heads, Progress, Shelf, correlate, load_shipped, show_shipped
+from attattr_core.ui.heads_request import read_request
+from attattr_core.ui.long_work import Clock, Desk
+from attattr_core.ui.store import Store, make_key
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 FIELDS = (["attattr", "taylor"], 10, 20, ["least-first"], 3, "every head")
@@ -120,13 +125,30 @@ def test_work_that_ends_early_leaves_what_was_there():
 
 
 def test_work_that_was_left_does_not_count():
-    desk = Desk()
-    first = desk.begin()
-    assert desk.holds(first)
-    second = desk.begin()
-    assert not desk.holds(first)
+    desk, closed = Desk(), []
+
+    def work():
+        try:
+            yield from range(9)
+        finally:
+            closed.append(True)
+
+    first, second = desk.follow(work()), desk.follow(work())
+    assert [next(first), next(first), next(second)] == [0, 1, 0]
+    assert next(first, None) is None
+    assert next(second) == 1
     stop_measuring(make_shelf(), desk)
-    assert not desk.holds(second)
+    assert next(second, None) is None
+    assert closed == [True, True]
+
+
+def test_time_left_is_told_by_what_was_done_here(monkeypatch):
+    moments = iter((0.0, 0.5, 10.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    clock = Clock()
+    assert clock.estimate(0.5) is None  # a file brought that along
+    assert clock.estimate(0.52) is None
+    assert clock.estimate(0.75) == 10
 
 
 def test_only_the_last_studies_are_kept():
@@ -184,6 +206,26 @@ def test_importances_are_stored_under_all_that_they_depend_on():
     assert store.find_file("work") == path
     store.clear()
     assert not path.exists()
+
+
+def test_files_of_work_come_and_go_while_others_look_for_theirs(monkeypatch):
+    store = Store()
+    folder = store.find_file("old").parent
+    for name in ("old", *map(str, range(70))):
+        (folder / name).touch()
+    os.utime(folder / "old", (0, 0))
+    (folder / "0.1-1.new").touch()
+    vanished, iterate = folder / "gone", Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [*iterate(path), vanished])
+    store.find_file("mine")
+    left = {path.name for path in iterate(folder)}
+    assert len(left) == 64 + 1
+    assert "0.1-1.new" in left  # somebody writes it
+    for name in left - {"0.1-1.new"}:
+        os.utime(folder / name, (time.time() - 3700,) * 2)
+    store.find_file("mine")
+    assert {path.name for path in iterate(folder)} == {"0.1-1.new"}
+    store.clear()
 
 
 def test_files_of_both_kinds_and_of_the_authors_are_opened(tmp_path):

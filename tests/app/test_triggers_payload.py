@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from trigger_samples import LABELS, TOKENS, make_result, make_set, make_study, make_trigger
 
-from attattr_core.triggers.results import Insertion
-from attattr_core.ui.triggers_payload import MAX_FLIPS, Mined, Progress, Shown, find_results, gather, judge
+from attattr_core.triggers.results import Insertion, Skipped
+from attattr_core.ui.triggers_mined import Mined, find_results, gather
+from attattr_core.ui.triggers_payload import MAX_FLIPS, Progress, Shown
 
 
 def read(mined: Mined, **options):
@@ -43,12 +44,29 @@ def test_pieces_become_words_for_the_visitors_own_text():
     assert read(gather(make_set()))["mined"]["paper"]["rows"][3]["tokens"][0]["word"] == "ing"
 
 
-def test_a_trigger_is_judged_against_its_random_draws():
+def test_a_trigger_is_judged_by_the_confirming_half_which_older_files_lack():
     study = make_study()
-    assert [judge(result) for result in study.results] == [["beats"] * 2, ["no"] * 2, ["unclear"] * 2]
-    assert judge(replace(study.results[0], controls=())) == ["", ""]
-    nothing_right = replace(study.results[0].success, accuracy=np.array([np.nan, 0.6]))
-    assert judge(replace(study.results[0], success=nothing_right)) == ["", "beats"]
+    rows = read(gather(make_set(), study))["mined"]["paper"]["rows"]
+    more, no = "more than chance", "no more than chance"
+    assert [row["study"] and row["study"]["verdicts"] for row in rows] == [[more] * 2, [no] * 2, [no] * 2, None]
+    halves = ("choosing_accuracy", "confirmed_after", "confirmed_success")
+    results = tuple(replace(result, **dict.fromkeys(halves)) for result in study.results)
+    older = replace(study, results=results, n_confirming=None, confirmed_before=None)
+    group = read(gather(make_set(), older))["mined"]["paper"]
+    assert group["study"]["confirmed_before"] is None
+    assert group["rows"][0]["study"]["confirmed_after"] is None
+    assert group["rows"][0]["study"]["verdicts"] == [None, None]
+
+
+def test_what_there_is_to_know_is_told_once():
+    study = replace(make_study(), skipped=(Skipped(("x", "##y"), "It leaves no room for a text."),) * 5)
+    mined = replace(
+        gather(make_set(), study), notices={"mining": "Two were cut.", "study": "", "transfer": "Two were cut."}
+    )
+    cut, skipped = read(mined)["mined"]["paper"]["notices"]
+    assert cut == "Two were cut."
+    assert skipped.startswith("5 triggers were skipped on sst2: x + ##y: It leaves no room for a text.; x + ##y")
+    assert skipped.endswith(" …")
 
 
 def test_the_best_are_rows_of_the_table():
@@ -81,7 +99,7 @@ def test_a_class_without_examples_is_null_and_not_a_number():
 
 
 def test_progress_and_a_stop():
-    shown = Shown("r", "running", {"paper": gather(make_set())}, progress=Progress("mining", "examples", 3, 9, 1.5))
+    shown = Shown("r", "running", {"paper": gather(make_set())}, progress=Progress("mining", "examples", 3, 9, None))
     assert json.loads(shown.build_message())["progress"]["n_total"] == 9
     assert shown.stop().status == "stopped"
     assert replace(shown, status="done").stop().status == "done"

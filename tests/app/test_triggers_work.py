@@ -12,18 +12,11 @@ from attattr_core.triggers.files import save_triggers
 from attattr_core.triggers.study_files import save_study
 from attattr_core.ui import Models
 from attattr_core.ui.data_choice import DataChoice
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.triggers_exports import export_triggers
-from attattr_core.ui.triggers_measure import (
-    Wanted,
-    evaluate_shown,
-    fill,
-    find_shown,
-    forget_own,
-    mine_data,
-    open_file,
-    stop_work,
-    use_flip,
-)
+from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
+from attattr_core.ui.triggers_request import Wanted
+from attattr_core.ui.triggers_shown import fill, find_shown, forget_own, open_file, stop_work, use_flip
 
 MINED = """sentence\tlabel
 Nobody in this film is ever worth watching for a minute.\tnegative
@@ -56,13 +49,13 @@ def data(tmp_path):
 
 @pytest.fixture
 def wanted(data):
-    return Wanted(*data, "paper", 2, 0, 1, 2, at_random=False)
+    return Wanted(*data, "paper", 2, 0, 1, 2)
 
 
 def mine(models, wanted, *, evaluates=True):
     """The values that the page got, and the choice."""
     choice = models.find("sst2")
-    return list(mine_data(models, "sst2", choice, {}, {}, wanted, evaluates=evaluates)), choice
+    return list(mine_data(models, "sst2", choice, {}, {}, Desk(), wanted, evaluates=evaluates)), choice
 
 
 def read_status(values):
@@ -85,9 +78,9 @@ def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models,
     assert [bool(row["study"]) for row in rows] == [True, False]
     assert last["mined"]["paper"]["study"]["n_by_class"] == [2, 2]
     kept = steps[-1][2]
-    assert fill(choice, kept) == find_shown(choice, kept).build_message()
+    assert json.loads(fill(choice, kept))["run"] == find_shown(choice, kept).run
 
-    transferred = list(evaluate_shown(models, "sst2", choice, {}, kept, "paper", wanted, models.find("sst2")))
+    transferred = list(evaluate_shown(models, "sst2", choice, {}, kept, Desk(), "paper", wanted, models.find("sst2")))
     last = read_views(transferred)[-1]["mined"]["paper"]
     assert last["transfer"]["n"] == 4
     assert last["rows"][0]["transfer"]["after"] == last["rows"][0]["study"]["after"]  # the same checkpoint
@@ -99,8 +92,8 @@ def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models,
         assert status == ""
         assert base64.b64decode(json.loads(download)["data"]).startswith(start)
 
-    refused = list(evaluate_shown(models, "sst2", choice, {}, kept, "paper", wanted, models.find("snli")))
-    assert "classes" in read_status(refused[-1])
+    refused = list(evaluate_shown(models, "sst2", choice, {}, kept, Desk(), "paper", wanted, models.find("snli")))
+    assert "none of entailment" in read_status(refused[-1])
     asked = {"run": kept[choice.key].run, "mode": "paper", "row": 0, "index": 2}
     assert use_flip(choice, kept, asked) == ("It never finds a story to tell.", "", "")
     assert "no longer" in json.loads(use_flip(choice, kept, {**asked, "run": "other"})[2])["text"]
@@ -117,19 +110,59 @@ def test_what_was_mined_is_never_evaluated_on(models, wanted):
     assert last["status"] == "done"
     assert last["mined"]["paper"]["study"]["n"] == 1
     first, choice = mine(models, wanted, evaluates=False)
-    again = list(evaluate_shown(models, "sst2", choice, {}, first[-1][2], "paper", both))
+    again = list(evaluate_shown(models, "sst2", choice, {}, first[-1][2], Desk(), "paper", both))
     assert "were used for mining" in read_status(again[-1])
 
 
 def test_a_stop_keeps_what_there_is(models, wanted):
     choice = models.find("sst2")
-    work = mine_data(models, "sst2", choice, {}, {}, wanted, evaluates=True)
+    desk = Desk()
+    work = mine_data(models, "sst2", choice, {}, {}, desk, wanted, evaluates=True)
     kept = next(values[2] for values in work if isinstance(values[0], str))  # else nothing is filled
-    work.close()
-    view, stopped = stop_work(choice, kept)
+    view, stopped = stop_work(choice, kept, desk)
     assert json.loads(view)["status"] == stopped[choice.key].status == "stopped"
-    assert stop_work(choice, stopped) == (gr.skip(), gr.skip())
-    assert forget_own(choice, stopped)[1] == {}
+    assert next(work, None) is None  # what is left behind writes over nothing
+    assert stop_work(choice, stopped, desk) == (gr.skip(), gr.skip())
+    assert forget_own(choice, stopped, desk)[1] == {}
+
+
+def test_mining_that_was_stopped_goes_on(models, wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr("attattr_core.ui.triggers_measure._SECONDS_BETWEEN_MESSAGES", 0)
+    path = tmp_path / "five.tsv"
+    path.write_text(EVALUATED + "Funny.\tpositive\n")
+    five = replace(wanted, mining=DataChoice("file", path.name, str(path)), n_examples=5)
+    choice = models.find("sst2")
+
+    def mine_some():
+        return mine_data(models, "sst2", choice, {}, {}, Desk(), five, evaluates=False)
+
+    whole = read_views(mine_some())
+    assert [message["progress"]["n_done"] for message in whole] == [0, 1, 5, 5]
+    work, first = mine_some(), []
+    while not first or first[-1]["progress"]["n_done"] < 1:
+        first += read_views([next(work)])
+    work.close()
+    rest = read_views(mine_some())
+    assert rest[0]["progress"]["n_done"] == 1
+    assert rest[-1]["mined"]["paper"]["rows"] == whole[-1]["mined"]["paper"]["rows"]
+    again = (read_views([values]) for values in mine_some())
+    assert next(filter(None, again))[0]["progress"]["n_done"] == 0  # what is finished is not kept
+
+
+def test_labels_by_index_and_of_one_class_are_read_and_long_texts_told(models, wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 24)
+    path = tmp_path / "long.tsv"
+    path.write_text("sentence\tlabel\n" + "so dull " * 20 + "\t0\n")
+    long = DataChoice("file", path.name, str(path))
+    last = read_views(mine(models, replace(wanted, mining=long), evaluates=False)[0])[-1]
+    assert last["status"] == "done"
+    assert last["mined"]["paper"]["n"] == 1
+    (notice,) = last["mined"]["paper"]["notices"]
+    assert notice.startswith("The labels of long.tsv are indices, taken in the order negative")
+    assert "Of the data to mine, 1 of the 1 texts was longer" in notice
+    last = read_views(mine(models, replace(wanted, evaluation=long, n_seeds=0))[0])[-1]
+    assert "Of the data to evaluate on, 1 of the 1 texts was longer" in last["mined"]["paper"]["notices"][0]
+    assert last["mined"]["paper"]["study"]["n_by_class"] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +184,10 @@ def test_what_cannot_be_mined_is_one_sentence(models, wanted, change, sentence):
 
 
 def test_there_must_be_triggers_to_evaluate(models, wanted, monkeypatch):
-    monkeypatch.setattr("attattr_core.ui.triggers_measure.find_shipped", lambda name: None)
+    monkeypatch.setattr("attattr_core.ui.triggers_shown.find_shipped", lambda name: None)
     choice = models.find("sst2")
-    assert fill(choice, {}) == ""
-    (only,) = evaluate_shown(models, "sst2", choice, {}, {}, "paper", wanted)
+    assert json.loads(fill(choice, {}))["mined"] == {}
+    (only,) = evaluate_shown(models, "sst2", choice, {}, {}, Desk(), "paper", wanted)
     assert "mine some first" in read_status(only)
 
 
@@ -164,7 +197,7 @@ def test_files_of_triggers_are_opened(models, tmp_path):
     def open_saved(save):
         path = tmp_path / "<b>.json"
         save(path)
-        view, status, kept = open_file(str(path), models, choice, {}, {})
+        view, status, kept = open_file(str(path), models, choice, {}, {}, Desk())
         assert not path.exists()
         return json.loads(view) if status == "" else json.loads(status)["text"], kept
 

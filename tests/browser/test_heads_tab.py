@@ -76,6 +76,8 @@ def test_the_first_visit_shows_the_shipped_study(heads):
     expect(heads.get_by_test_id("heads-metric")).to_contain_text(re.compile(r"accuracy 0\.\d{3} \(0\.\d{3} to"))
     expect(heads.get_by_test_id("heads-correlation")).to_contain_text("Spearman's ρ")
     assert heads.locator("[data-testid=heads-areas] [data-testid=heads-area-random]").count() == 1
+    legend = heads.get_by_test_id("heads-legend-random")
+    expect(legend).to_have_text(re.compile(r"random: mean of \d+ orders, band: 95 % of them"))
     heads.get_by_test_id("heads-attattr-3-2").hover()
     expect(heads.get_by_test_id("heads-readout-taylor")).to_contain_text(re.compile(r"rank \d+ of 72"))
 

@@ -80,7 +80,7 @@ def test_the_first_visit_shows_what_comes_with_the_checkpoint(tab):
         pytest.skip("no result comes with the checkpoint")
     expect(tab.get_by_test_id("triggers-source")).to_contain_text(re.compile("evaluated on .+ computed beforehand"))
     assert tab.get_by_test_id("trigger-row").count() > 3
-    expect(tab.get_by_test_id("bars-verdict")).to_contain_text("random tokens")
+    expect(tab.get_by_test_id("bars-verdict")).to_contain_text("than chance")
     assert tab.get_by_test_id("bars-picture").locator("rect").count() > 12
     expect(tab.get_by_test_id("trial-run")).to_be_enabled()  # the picked trigger is in the text already
     expect(tab.get_by_test_id("flips-note")).to_contain_text("hold no texts")
@@ -90,15 +90,20 @@ def test_the_table_sorts_filters_and_follows_the_keyboard_without_a_request(open
     requests = []
     opened.on("request", lambda request: requests.append(request.url))
     assert read_tokens(opened) == [TOKENS[0], TOKENS[2], TOKENS[1]]  # by flips
-    expect(opened.get_by_test_id("bars-verdict")).to_contain_text("On every class better than random tokens")
+    expect(opened.get_by_test_id("bars-verdict")).to_contain_text(
+        "On every class it flips more than chance, judged on the half"
+    )
     opened.get_by_test_id("sort-strength").click()
     assert read_tokens(opened) == list(TOKENS[:3])
     opened.get_by_test_id("trigger-row").first.focus()
     opened.keyboard.press("ArrowDown")
     expect(opened.get_by_test_id("triggers-picked")).to_contain_text(TOKENS[1])
-    expect(opened.get_by_test_id("bars-verdict")).to_contain_text("no better than random tokens")
+    expect(opened.get_by_test_id("bars-verdict")).to_contain_text("no more than chance")
     opened.keyboard.press("End")
-    expect(opened.get_by_test_id("bars-verdict")).to_contain_text("above every random draw, but not by more")
+    expect(opened.get_by_test_id("triggers-picked")).to_contain_text(TOKENS[2])
+    best = opened.get_by_test_id("best-row")
+    expect(best.first).to_contain_text("flips 60 % (52 % to 68 %), random 8 % to 12 %: more than chance")
+    expect(best.nth(1)).to_contain_text("random 13 % to 17 %: no more than chance")
     opened.get_by_test_id("triggers-hide").set_checked(True)
     assert read_tokens(opened) == list(TOKENS[:2])
     opened.get_by_test_id("best-row").first.click()

@@ -26,7 +26,7 @@ function createLegend(view) {
         const isOn = !view.state.hidden[method];
         const stroke = draw("svg", { width: 26, height: 10, "aria-hidden": "true" }, draw("line", { class: "aa-line aa-line-" + colourClass(method), x1: 1, x2: 25, y1: 5, y2: 5 }));
         const toggle = () => view.change({ hidden: { ...view.state.hidden, [method]: isOn } });
-        const words = method === "random" ? "random, " + view.message.n_seeds + " orders" : methodName(method);
+        const words = method === "random" ? randomWords(view.message) : methodName(method);
         return make("button", { type: "button", class: "aa-legend-item", "aria-pressed": String(isOn), title: METHODS[method]?.[1] ?? "", "data-testid": "heads-legend-" + method, onclick: toggle }, stroke, make("span", { text: words }));
       });
       const focused = lines.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
@@ -34,6 +34,12 @@ function createLegend(view) {
       if (focused) shown.find((item) => item.dataset.testid === focused)?.focus();
     },
   };
+}
+
+/** What the line of random orders and its band are. */
+function randomWords({ curves, n_seeds: n }) {
+  const isMean = curves.some((curve) => curve.method === "random" && curve.interval === "seeds");
+  return isMean ? "random: mean of " + n + " orders, band: 95 % of them" : "random: one order";
 }
 
 /** What all charts of a study share on their vertical axis. */
@@ -110,10 +116,10 @@ function createCurveChart(view, name, title, help, { select, share, xTitle, xLas
 
 const CURVE_HELP = {
   "least-first":
-    "The metric without the least important heads, more and more of them; bands are 95 % intervals, the grey band random orders. " +
+    "The metric without the least important heads, more and more of them; bands are 95 % intervals over examples, but the grey one, which holds 95 % of the random orders. " +
     "A good order keeps its line up for long: the area under it is the mean metric.",
   "most-first":
-    "The metric without the most important heads, more and more of them; bands are 95 % intervals, the grey band random orders. " +
+    "The metric without the most important heads, more and more of them; bands are 95 % intervals over examples, but the grey one, which holds 95 % of the random orders. " +
     "A good order makes its line fall at once.",
 };
 

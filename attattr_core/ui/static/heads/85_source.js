@@ -14,7 +14,7 @@ function sourceParts(message) {
   return parts.map((text, k) => make("span", { class: "aa-source-part", text: text + (k < parts.length - 1 ? " · " : "") }));
 }
 
-const INTERVALS = { wilson: "Wilson over examples", bootstrap: "bootstrap over examples", seeds: "random orders by seeds" };
+const INTERVALS = { wilson: "Wilson over examples", bootstrap: "bootstrap over examples", seeds: "over the random orders themselves" };
 const ORIGINS = { precomputed: "computed beforehand", opened: "opened from a file", done: "measured now", stopped: "stopped: what is there stays" };
 const rangeOf = (counts) => (counts.length > 1 ? counts[0] + "–" + counts[counts.length - 1] : String(counts[0]));
 

@@ -4,11 +4,9 @@ window.__attattr ||= {};
 window.__attattr.triggers ||= { mode: null, picked: {}, chosen: {}, sort: null, hide: false, measure: "accuracy", listeners: new Set() };
 const triggersKept = window.__attattr.triggers;
 
-const VERDICTS = {
-  beats: "better than random tokens",
-  unclear: "above every random draw, but not by more than chance allows",
-  no: "no better than random tokens",
-};
+/** What `attattr_core.triggers.tables.find_verdict` says, and the class that marks it. */
+const VERDICTS = { "more than chance": "beats", "no more than chance": "no" };
+const verdictNode = (verdict) => make("span", { class: "aa-verdict-" + VERDICTS[verdict], text: verdict });
 
 const MODES = {
   paper: "the authors' way: the two strongest entries of each example's strongest head",

@@ -1,8 +1,7 @@
 // How far the work is: words, a bar, and the time left.
 
-function timeLeft({ n_done: done, n_total: total, seconds }) {
-  if (!done || !seconds) return "";
-  const left = (seconds / done) * (total - done);
+function timeLeft({ seconds_left: left }) {
+  if (left === null) return "";
   return left < 1 ? " · a moment left" : left < 90 ? " · about " + Math.ceil(left) + " s left" : " · about " + Math.ceil(left / 60) + " min left";
 }
 

@@ -6,6 +6,7 @@ function createTriggers(root) {
   let message = null;
   const notice = make("p", { class: "aa-message", "data-testid": "triggers-message" });
   const source = make("p", { class: "aa-quiet", "data-testid": "triggers-source" });
+  const notices = make("p", { class: "aa-notice", role: "note", "data-testid": "triggers-notices" });
   const progress = createWorkProgress();
   const modes = make("span", { hidden: true });
   let mode = null;
@@ -58,8 +59,9 @@ function createTriggers(root) {
         "these bars",
         "Accuracy on the examples of each gold class before, with this trigger in every example, with as many random tokens " +
           "at the same places, and with its own tokens shuffled among them. Thin lines are 95 % intervals, for the two " +
-          "controls the range of their draws: where the orange bar is not clearly worse than random tokens, inserting " +
-          "anything does it.",
+          "controls the range of their draws. Bars count all examples. The sentence above them counts every second one of a " +
+          "class, which did not choose the best triggers: more than chance is where the lower end of the 95 % interval of the " +
+          "flips lies above every random draw.",
       ),
       exports,
     ),
@@ -75,7 +77,7 @@ function createTriggers(root) {
   for (const part of [best, flips]) part.node.classList.add("aa-trigger-wide");
   const body = make("div", { class: "aa-trigger-body" }, left, right, best.node, flips.node);
   const back = make("button", { type: "button", class: "aa-button", text: "Back to the result that comes with the checkpoint", "data-testid": "triggers-shipped", onclick: () => trigger("show_shipped") });
-  root.replaceChildren(notice, progress.node, make("div", { class: "aa-source-line" }, source, back), body);
+  root.replaceChildren(notice, progress.node, make("div", { class: "aa-source-line" }, source, back), notices, body);
 
   const rowAt = () => shownMined(message)?.rows.indexOf(pickedRow(message)) ?? -1;
 
@@ -121,7 +123,9 @@ function createTriggers(root) {
   function redraw() {
     const mined = shownMined(message);
     body.hidden = source.hidden = !mined?.rows.length;
-    if (!message) back.hidden = true;
+    if (!mined) back.hidden = true;
+    notices.textContent = mined?.notices.join(" ") ?? "";
+    notices.hidden = !notices.textContent;
     if (body.hidden || !root.clientWidth) return;
     drawModes(Object.keys(message.mined));
     hide.show(triggersKept.hide);
@@ -146,7 +150,9 @@ function createTriggers(root) {
   return {
     redraw,
     receive(value) {
-      const next = value ? parseTriggers(value) : null;
+      let next = value ? parseTriggers(value) : null;
+      if (next && next.moment < (triggersKept.latest?.moment ?? 0)) next = triggersKept.latest; // the rest of work that was left behind
+      triggersKept.latest = next ?? triggersKept.latest;
       if (message && next && !sameTriggers(message, next)) triggersKept.chosen = {}; // another list: its first row
       message = next;
       const mined = shownMined(message);

@@ -1,39 +1,42 @@
-"""What was measured about heads on this server: finished importances in memory, unfinished work in files."""
+"""What was measured on this server: finished importances in memory, unfinished work in files."""
 
 import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from attattr_core.heads.results import HeadImportance
+from attattr_core.ui.heads_jobs import ImportanceStep
 
 _MOST_IMPORTANCES = 128
 _MOST_FILES = 64
+_SECONDS_KEPT = 3600  # as long as uploads, since unfinished work may hold tokens of them
 
 
 class Store:
-    """Importances and unfinished work, the least recently used given up first; it knows digests and no texts."""
+    """Importances and unfinished work, the least recently used given up first."""
 
     def __init__(self) -> None:
         """Makes an empty store; its folder is made when it is first needed and goes with the process."""
-        self._importances: OrderedDict[str, HeadImportance] = OrderedDict()
+        self._importances: OrderedDict[str, ImportanceStep] = OrderedDict()
         self._lock = Lock()
         self._folder: tempfile.TemporaryDirectory | None = None
 
-    def find(self, key: str) -> HeadImportance | None:
+    def find(self, key: str) -> ImportanceStep | None:
         """Finds a finished importance."""
         with self._lock:
             if key in self._importances:
                 self._importances.move_to_end(key)
             return self._importances.get(key)
 
-    def keep(self, key: str, importance: HeadImportance) -> None:
+    def keep(self, key: str, importance: ImportanceStep) -> None:
         """Keeps a finished importance."""
         with self._lock:
             self._importances[key] = importance
@@ -45,11 +48,9 @@ class Store:
         """Finds where unfinished work of this key is kept; the file may not be there yet."""
         with self._lock:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="attattr-heads-")
+                self._folder = tempfile.TemporaryDirectory(prefix="attattr-work-")
             folder = Path(self._folder.name)
-            files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-            for path in files[: max(0, len(files) - _MOST_FILES)]:
-                path.unlink(missing_ok=True)
+            _clear_out(folder)
             return folder / key
 
     def clear(self) -> None:
@@ -59,6 +60,18 @@ class Store:
             if self._folder is not None:
                 shutil.rmtree(self._folder.name, ignore_errors=True)
                 self._folder = None
+
+
+def _clear_out(folder: Path) -> None:
+    """Removes old files, and all but the newest; those that others are writing now come and go meanwhile."""
+    files = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if path.suffix != ".new":
+                files.append((path.stat().st_mtime, path))
+    for place, (moment, path) in enumerate(sorted(files, reverse=True)):
+        if place >= _MOST_FILES or moment < time.time() - _SECONDS_KEPT:
+            path.unlink(missing_ok=True)
 
 
 @cache

@@ -1,0 +1,26 @@
+"""Texts that are longer than a model takes, which a visitor should know of."""
+
+from typing import TYPE_CHECKING
+
+from attattr_core.datasets import ExampleSet
+from attattr_core.heads.results import describe_cut
+
+if TYPE_CHECKING:
+    from attattr_core.checkpoints import Checkpoint
+
+
+def tell_cut(checkpoint: "Checkpoint", examples: ExampleSet, what: str) -> str:
+    """Says how many texts of a data set are cut to what a model takes.
+
+    Args:
+        checkpoint: The classifier.
+        examples: The data set.
+        what: What it is for, such as ``"to mine"``.
+
+    Returns:
+        A sentence, or "" where none is cut.
+    """
+    from attattr_core.encoding import encode
+
+    n_cut = sum(encode(checkpoint, example.text, example.text_pair).n_cut > 0 for example in examples.examples)
+    return f"Of the data {what}, {describe_cut(n_cut, len(examples))}" if n_cut else ""

@@ -1,0 +1,70 @@
+"""What long work that a visitor starts has in common: whether it still counts, how long it takes, how much it is."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from attattr_core.errors import UserError
+
+
+class Desk:
+    """Which work of a visitor counts: Gradio cancels work some time after it was asked to, and what was left behind
+    must not write over what is shown since."""
+
+    def __init__(self) -> None:
+        """Makes a desk without work."""
+        self._work: object = None
+
+    def follow(self, steps: Iterator[Any]) -> Iterator[Any]:
+        """Begins work: passes its steps on until other work begins or it is ended."""
+        work = self._work = object()
+        with closing(steps):
+            for step in steps:
+                if self._work is not work:
+                    return
+                yield step
+
+    def end(self) -> None:
+        """Ends what is going on."""
+        self._work = None
+
+
+class Clock:
+    """Tells how long work will take from the share that is done; what a file brought along is not counted."""
+
+    def __init__(self) -> None:
+        """Makes a clock that starts with the first estimate."""
+        self._start: tuple[float, float] | None = None
+
+    def estimate(self, share: float) -> float | None:
+        """Estimates the seconds left.
+
+        Args:
+            share: Of the work, from 0 to 1, that is done.
+
+        Returns:
+            The seconds; None while too little is done to tell.
+        """
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now, share
+        began, before = self._start
+        if share - before < 0.02 or now - began < 1:
+            return None
+        return (now - began) / (share - before) * (1 - share)
+
+
+def read_count(what: str, value: Any, least: int, most: int) -> int:
+    """Reads a number from a field.
+
+    Raises:
+        UserError: For what is no whole number, or out of range.
+    """
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"The number of {what} is {str(value)[:80]!r}: type a number.") from error
+    if number != value or not least <= number <= most:
+        raise UserError(f"The number of {what} is {str(value)[:80]}: choose a whole number from {least} to {most:,}.")
+    return number

@@ -1,0 +1,42 @@
+"""Heads that are ranked and pruned for the page: which examples, and what the visitor is told of them."""
+
+import json
+
+import pytest
+
+from attattr_core.datasets import Example, ExampleSet
+from attattr_core.settings import Settings
+from attattr_core.ui import Models
+from attattr_core.ui.heads_measure import _measure
+from attattr_core.ui.heads_request import Request
+
+
+@pytest.fixture(scope="module")
+def choice():
+    return Models().find("sst2")
+
+
+def measure(choice, *, n_all, n_ranking, text="a fine film"):
+    texts = tuple(Example(f"{text} {k}", None, k % 2) for k in range(n_all))
+    examples = ExampleSet(texts, ("negative", "positive"), (), "mine.tsv", f"{text} {n_all}", 0)
+    request = Request(("taylor",), n_ranking, 4, ("least-first",), 0, False, Settings())
+    *_, last = _measure(choice, examples, request)
+    assert last.status == "done"
+    return last
+
+
+def test_curves_are_measured_on_examples_that_ranked_no_heads(choice):
+    apart = measure(choice, n_all=8, n_ranking=4)
+    assert (apart.study.data, apart.study.n_examples, apart.notice) == ("mine.tsv (unseen)", 4, "")
+    shared = measure(choice, n_all=6, n_ranking=4)
+    assert (shared.study.data, shared.study.n_examples) == ("mine.tsv", 4)
+    assert shared.notice.endswith("ranked the heads too, which flatters them: 4 of the 6 did.")
+
+
+def test_texts_that_were_cut_are_counted(choice, monkeypatch):
+    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 24)
+    for _ in range(2):  # the second time the importance is known
+        message = json.loads(measure(choice, n_all=5, n_ranking=1, text="film " * 30).build_message())
+        ranking, curves = message["notice"].split(" Of ")
+        assert ranking.startswith("Of the data that rank the heads, 1 of the 1 texts was longer")
+        assert curves.startswith("the data of the curves, 4 of the 4 texts were longer")
