@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +99,14 @@ def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
 def _follow(steps: Any) -> "ShrinkSoFar":
     from tqdm import tqdm
 
-    with tqdm(leave=False, unit="step") as bar:
-        for step in steps:
-            bar.total = step.n_total
-            bar.set_description(step.stage, refresh=False)
-            bar.update(step.n_done - bar.n)
+    try:
+        with closing(steps), tqdm(leave=False, unit="step") as bar:
+            for step in steps:
+                bar.total = step.n_total
+                bar.set_description(step.stage, refresh=False)
+                bar.update(step.n_done - bar.n)
+    except KeyboardInterrupt:
+        raise UserError("Stopped: no folder was written.") from None
     return step
 
 

@@ -17,7 +17,7 @@ from attattr_core.storage import clean_text
 from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-head-importance", 1
-_MAX_BYTES = 16 << 20
+_MAX_BYTES = 4 << 20  # a hundred thousand heads; parsed, it may take fifty times as much
 _MAX_TEXT = 500
 _PROVENANCE = ("method", "revision", "data_sha256", "n_examples", "seed", "settings")
 

@@ -29,7 +29,7 @@ from attattr_core.whole_files import replacing
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"
-_MAX_BYTES = 64 << 20
+_MAX_BYTES = 8 << 20  # ten times what every head of a large model takes; parsed, it may take fifty times as much
 _MAX_HEADS = 1 << 20
 _INTERVALS = ("wilson", "bootstrap", "seeds")
 _ARRAYS = ("n_pruned", "metric", "low", "high")

@@ -139,7 +139,7 @@ def test_other_files_are_refused(tmp_path):
         load_importance(path)
     with path.open("wb") as file:
         file.truncate(17 << 20)
-    with pytest.raises(UserError, match="larger than 16 MiB"):
+    with pytest.raises(UserError, match="larger than 4 MiB"):
         load_importance(path)
 
 

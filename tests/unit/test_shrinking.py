@@ -328,6 +328,16 @@ def test_a_folder_is_not_made_smaller_in_its_own_place(tmp_path, capsys):
         save_smaller(build_checkpoint("bert"), HEADS, tmp_path / ("x" * 300))
 
 
+def test_ctrl_c_leaves_nothing_and_says_so(tmp_path, capsys, monkeypatch):
+    def press(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shrinking, "measure_smaller", press)
+    assert main(["shrink", "--model", "sst2", "--heads", "1:2", "--output", str(tmp_path / "small")]) == 2
+    assert "error: Stopped: no folder was written." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_heads_are_read():
     assert parse_heads(" 1:2, 11:3,") == [(0, 1), (10, 2)]
     for text in (",", "1:1;2:3", "a:b", "1:", "٣:1", "0:1"):
