@@ -35,6 +35,11 @@ def tabulate(found: Iterator[Found]) -> Iterator[tuple[int, list[str] | str]]:
 def read_lines(handle: TextIOBase, name: str, *, max_chars: int) -> Iterator[Found]:
     """Yield the objects of a file with one a line.
 
+    Args:
+        handle: The file.
+        name: What it is called in a sentence.
+        max_chars: The longest line that is parsed.
+
     Raises:
         UserError: For a line of more than ``max_chars`` characters.
     """
@@ -52,6 +57,11 @@ def read_lines(handle: TextIOBase, name: str, *, max_chars: int) -> Iterator[Fou
 
 def read_list(handle: TextIOBase, name: str, *, max_chars: int) -> Iterator[Found]:
     """Yield the objects of a file that is one list.
+
+    Args:
+        handle: The file.
+        name: What it is called in a sentence.
+        max_chars: The longest member that is parsed.
 
     Raises:
         UserError: For something else than one list, or a member of more than ``max_chars`` characters.
