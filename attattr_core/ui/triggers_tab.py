@@ -12,7 +12,7 @@ from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import build_card, fetch
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
+from attattr_core.ui.trial_tab import end_trial, wire_trial
 from attattr_core.ui.triggers_components import trial_view, triggers_view
 from attattr_core.ui.triggers_exports import export_triggers
 from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
@@ -50,6 +50,7 @@ class TriggersTab:
     compared: gr.State
     second_choice: gr.State
     desk: gr.State
+    trial_desk: gr.State
 
 
 def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
@@ -59,7 +60,8 @@ def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
     with gr.Accordion("Mine and evaluate on data of your own", open=False, elem_id="triggers-own"):
         fields = _build_fields(models)
     gr.Markdown(_NOTE.read_text(encoding="utf-8"), elem_classes="aa-note", latex_delimiters=[])
-    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in ({}, "paper", None, None, Desk())]
+    values = ({}, "paper", None, None, Desk(), Desk())
+    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in values]
     return TriggersTab(view, trial, *fields, *states)
 
 
@@ -114,7 +116,7 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
         tells(None, [page.text, page.pair], None, js=_TELL_TEXTS, api_visibility="private")
     page.choice.change(fill, [page.choice, tab.kept], tab.view, **_QUICK)
     jobs = _wire_work(models, page, tab)
-    jobs += _wire_trial(models, page, tabs, tab)
+    jobs.append(wire_trial(models, page, tabs, tab))
     outputs = [tab.view, tab.kept]
     # Whatever needs the model, or shows another one's result, ends the work here.
     enders = [
@@ -125,14 +127,9 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
         page.text.submit,
         page.pair.submit,
     ]
+    states = [page.choice, tab.kept, tab.desk, tab.compared, tab.trial_desk]
     for ender in [*enders, page.examples.dataset.click, page.model.change]:
-        ender(
-            _end,
-            [page.choice, tab.kept, tab.desk, tab.compared],
-            [*outputs, tab.trial, tab.compared],
-            cancels=jobs,
-            **_QUICK,
-        )
+        ender(_end, states, [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
     opened = [page.choice, page.names, tab.kept, tab.desk]
     tab.buttons["open"].upload(
         lambda path, *rest: open_file(path, models, *rest),
@@ -188,44 +185,12 @@ def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
     return jobs
 
 
-def _wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: TriggersTab) -> list[Any]:
-    # EventData reaches only plain functions.
-    def compare(
-        model: str,
-        text: str,
-        pair: str,
-        target: str,
-        function: str,
-        baseline: str,
-        precision: str,
-        tolerance: float,
-        n_steps: float,
-        rule: str,
-        choice: Any,
-        names: Any,
-        session: Any,
-        event: gr.EventData,
-    ) -> Iterator[Any]:
-        fields = (function, baseline, precision, tolerance, n_steps, rule)
-        yield from compare_texts(models, model, (text, pair), target, fields, choice, names, session, event._data)
-
-    def show(compared: Any, event: gr.EventData) -> tuple[Any, ...]:
-        return open_trial(compared, event._data if isinstance(event._data, dict) else {})
-
-    header = [page.model, page.text, page.pair, page.target, *page.settings, page.choice, page.names, page.session]
-    job = tab.trial.compare(compare, header, [tab.trial, page.status, tab.compared], **_MODEL_WORK, **_PRIVATE)
-    tab.trial.stop_compare(stop_comparing, tab.compared, [tab.trial, tab.compared], cancels=[job], **_QUICK)
-    tab.trial.open_result(show, tab.compared, [page.view, page.status, page.session, tabs], **_PRIVATE)
-    tab.trial.export_trial(export_trial, tab.compared, [page.download, page.status], **_PRIVATE)
-    return [job]
-
-
 def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[Any, Any, Any]:
     return use_flip(choice, kept, event._data)
 
 
-def _end(choice: Choice | None, kept: Kept, desk: Desk, compared: Any) -> tuple[Any, Any, Any, Any]:
-    return *stop_work(choice, kept, desk), *stop_comparing(compared)
+def _end(choice: Choice | None, kept: Kept, desk: Desk, compared: Any, trial_desk: Desk) -> tuple[Any, Any, Any, Any]:
+    return *stop_work(choice, kept, desk), *end_trial(compared, trial_desk)
 
 
 def _read_mode(event: gr.EventData) -> str:

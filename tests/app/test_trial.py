@@ -8,8 +8,10 @@ import pytest
 
 from attattr_core.ui import Models
 from attattr_core.ui.examples import EXAMPLES, FIRST
+from attattr_core.ui.long_work import Desk
 from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
+from attattr_core.ui.trial_tab import end_trial
 
 FIELDS = ("probability", "zero", TOLERANCE, 0.01, 64, "gauss-legendre")
 QUICK = ("probability", "zero", FIXED, 0.01, 1, "gauss-legendre")
@@ -24,6 +26,15 @@ def models():
 def compare(models, texts, asked=ASKED, *, model="sst2", fields=QUICK, session=None):
     choice = models.find(model)
     return list(compare_texts(models, model, texts, "predicted", fields, choice, {}, session, asked))
+
+
+def test_a_comparison_that_was_ended_writes_over_nothing(models):
+    choice, desk, texts = models.find("sst2"), Desk(), ("A film that ends.", "")
+    steps = desk.follow(compare_texts(models, "sst2", texts, "predicted", QUICK, choice, {}, None, ASKED))
+    *_, trial = next(steps)
+    view, stopped = end_trial(trial, desk)
+    assert json.loads(view)["status"] == stopped.status == "stopped"
+    assert next(steps, None) is None
 
 
 def ask(content):
