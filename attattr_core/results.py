@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from attattr_core.curves import DatasetFaithfulness, bootstrap_mean
-from attattr_core.errors import UserError
+from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.tree import MODES
@@ -160,17 +160,9 @@ def load_result(path: str | Path) -> FaithfulnessFigures:
     Raises:
         UserError: When the file is missing, too large, damaged, of a later version or something else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file {str(path)!r}.")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-    try:
-        return _assemble(json.loads(path.read_text(encoding="utf-8")))
-    except Exception as error:  # json, and whatever wrong types of a damaged file raise
-        raise UserError(
-            f"{path.name!r} is not a faithfulness result of this program, or it is damaged: measure it again."
-        ) from error
+    complaint = "is not a faithfulness result of this program, or it is damaged: measure it again"
+    with reading_json(path, max_bytes=_MAX_BYTES, complaint=complaint) as content:
+        return _assemble(content)
 
 
 def _assemble(content: Any) -> FaithfulnessFigures:

@@ -10,6 +10,7 @@ import numpy as np
 from networkx import DiGraph, generate_graphml
 
 from attattr_core.errors import UserError
+from attattr_core.json_files import reading_json
 from attattr_core.storage import clean_text
 from attattr_core.tree import MODES, AttributionTree, TreeEdge, TreeNode
 
@@ -74,17 +75,9 @@ def load_tree(path: str | Path) -> AttributionTree:
     Raises:
         UserError: When the file is missing, too large, damaged or something else.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-        return _assemble(json.loads(path.read_text(encoding="utf-8")))
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {str(path)!r}.") from error
-    except Exception as error:  # json, and whatever wrong types of a damaged file raise
-        raise UserError(f"{path.name!r} is not a tree of this program, or it is damaged: save it again.") from error
+    complaint = "is not a tree of this program, or it is damaged: save it again"
+    with reading_json(path, max_bytes=_MAX_BYTES, complaint=complaint) as content:
+        return _assemble(content)
 
 
 def _assemble(content: Any) -> AttributionTree:

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
@@ -58,8 +59,7 @@ def run(options: argparse.Namespace) -> None:
     check_suffix(options.output, _SUFFIXES)
     if options.head is not None and options.layer is None:
         raise UserError(f"--head {options.head} needs --layer as well.")
-    for path in _list_outputs(options.output):
-        check_writable(path)
+    check_outputs(_list_outputs(options.output), (options.model,))
 
     from tqdm import tqdm
 

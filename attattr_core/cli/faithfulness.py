@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 from attattr_core.tree import MODES
@@ -48,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measures and writes; the summary goes to standard error."""
     check_suffix(options.output, (".json",))
-    check_writable(options.output)
+    check_outputs((options.output,), (options.data, options.model))
     for name in ("n_examples", "n_seeds"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} is {getattr(options, name)}: choose 1 or more.")

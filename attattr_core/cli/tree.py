@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
 from attattr_core.tree import DEFAULT_EDGES, MODES, PAPER_THRESHOLD, AttributionTree, build_tree
 
@@ -82,8 +83,7 @@ def run(options: argparse.Namespace) -> None:
         raise UserError("--deletion needs the model whose edges are removed: give --model as well.")
     if options.mode == "paper" and (options.n_edges is not None or options.mass is not None):
         raise UserError("--n-edges and --mass belong to --mode flow: leave them out, or choose that mode.")
-    for path in _list_outputs(options):
-        check_writable(path)
+    check_outputs(_list_outputs(options), (options.attribution, options.tokens, options.model))
 
     attribution = _load(options)
     tree = build_tree(

@@ -12,6 +12,7 @@ import numpy as np
 
 from attattr_core.errors import UserError
 from attattr_core.heads.results import LARGEST, METHODS, HeadImportance
+from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.whole_files import replacing
@@ -69,19 +70,9 @@ def load_importance(path: str | Path, *, shape: tuple[int, int] | None = None) -
             shape than the checkpoint's, or a flat list without one.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file {str(path)!r}.")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    complaint = "holds no head importance, of this program or of the authors' scripts, or it is damaged"
+    with reading_json(path, max_bytes=_MAX_BYTES, complaint=complaint) as content:
         found = _read_ours(content) if isinstance(content, dict) else _read_authors(content, shape)
-    except UserError as error:
-        raise UserError(str(error).replace("This file", repr(path.name))) from error
-    except Exception as error:  # json, and whatever wrong types of a damaged file raise
-        raise UserError(
-            f"{path.name!r} holds no head importance, of this program or of the authors' scripts, or it is damaged."
-        ) from error
     if shape is not None and found.values.shape != tuple(shape):
         theirs, own = ("{} layers of {} heads".format(*size) for size in (found.values.shape, shape))
         raise UserError(f"{path.name!r} is about {theirs}, but the model has {own}: choose the file of this model.")

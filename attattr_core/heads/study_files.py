@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.errors import UserError
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import (
     DIRECTIONS,
@@ -23,6 +22,7 @@ from attattr_core.heads.results import (
     HeadStudy,
     PruningCurve,
 )
+from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.whole_files import replacing
@@ -74,17 +74,9 @@ def load_study(path: str | Path) -> HeadStudy:
     Raises:
         UserError: When the file is missing, too large, damaged, of a later version or something else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file {str(path)!r}.")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-    try:
-        return parse_study(json.loads(path.read_text(encoding="utf-8")))
-    except Exception as error:  # json, and whatever wrong types of a damaged file raise
-        raise UserError(
-            f"{path.name!r} is not a study of heads by this program, or it is damaged: measure it again."
-        ) from error
+    complaint = "is not a study of heads by this program, or it is damaged: measure it again"
+    with reading_json(path, max_bytes=_MAX_BYTES, complaint=complaint) as content:
+        return parse_study(content)
 
 
 def parse_study(content: Any) -> HeadStudy:

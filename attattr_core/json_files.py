@@ -1,0 +1,37 @@
+"""JSON files that are not trusted: whatever is wrong with one becomes a sentence."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attattr_core.errors import UserError
+
+_THIS = "This file"
+
+
+@contextmanager
+def reading_json(path: str | Path, *, max_bytes: int, complaint: str) -> Iterator[Any]:
+    """Gives what a file holds; whatever its reader raises inside is the file's fault.
+
+    Args:
+        path: The file.
+        max_bytes: Larger ones are refused before they are read.
+        complaint: What follows the file's name when its content is not what was asked for. A reader that knows better
+            raises a UserError that starts with "This file", which becomes the name.
+
+    Raises:
+        UserError: When the file is missing, too large, damaged or something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no file {str(path)!r}.")
+    if path.stat().st_size > max_bytes:
+        raise UserError(f"{path.name!r} is larger than {max_bytes >> 20} MiB, which is more than is read here.")
+    try:
+        yield json.loads(path.read_text(encoding="utf-8"))
+    except Exception as error:  # json, and whatever wrong types of a damaged file raise
+        knows = isinstance(error, UserError) and str(error).startswith(_THIS)
+        sentence = str(error).removeprefix(_THIS) if knows else f" {complaint}."
+        raise UserError(f"{path.name!r}{sentence}") from error
