@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 from attattr_core.ui.heads_jobs import ImportanceStep
@@ -18,6 +18,7 @@ from attattr_core.ui.heads_jobs import ImportanceStep
 _MOST_IMPORTANCES = 128
 _MOST_FILES = 64
 _SECONDS_KEPT = 3600  # as long as uploads, since unfinished work may hold tokens of them
+_SECONDS_BETWEEN = 600
 
 
 class Store:
@@ -49,9 +50,22 @@ class Store:
         with self._lock:
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="attattr-work-")
+                self._wait()
             folder = Path(self._folder.name)
             _clear_out(folder)
             return folder / key
+
+    def _wait(self) -> None:
+        timer = Timer(_SECONDS_BETWEEN, self._tidy)
+        timer.daemon = True
+        timer.start()
+
+    def _tidy(self) -> None:
+        """Removes what is old even where nobody looks for a file any more."""
+        with self._lock:
+            if self._folder is not None:
+                _clear_out(Path(self._folder.name))
+                self._wait()
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -223,7 +223,7 @@ def test_files_of_work_come_and_go_while_others_look_for_theirs(monkeypatch):
     assert "0.1-1.new" in left  # somebody writes it
     for name in left - {"0.1-1.new"}:
         os.utime(folder / name, (time.time() - 3700,) * 2)
-    store.find_file("mine")
+    store._tidy()
     assert {path.name for path in iterate(folder)} == {"0.1-1.new"}
     store.clear()
 

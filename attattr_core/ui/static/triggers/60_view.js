@@ -94,13 +94,14 @@ function createTriggers(root) {
     announce();
   }
 
-  /** Keeps a row picked that is shown: the first one of the table when there is no other. */
+  /** Keeps a row picked that is shown: when there is no other, the first one of the table that has controls beside it. */
   function keepPick() {
     const mined = shownMined(message);
     if (!mined) return;
     table.draw(message, mined, redraw);
     const row = pickedRow(message);
-    if (table.rows().length && (!row || !triggersKept.chosen[shownMode(message)] || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(table.rows()[0]);
+    const first = table.rows().find((one) => one.study?.controls.random) ?? table.rows()[0];
+    if (first && (!row || !triggersKept.chosen[shownMode(message)] || !table.rows().includes(row))) triggersKept.picked[shownMode(message)] = rowKey(first);
   }
 
   function drawModes(names) {
