@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from trigger_samples import TOKENS, make_set, make_study
 
-from attattr_core.triggers.study_files import find_studies, save_study
+from attattr_core.triggers.study_files import save_study
 from tests.browser.test_model_picker import name_model
 from tests.browser.test_page import HOSTILE, choose, wait_until_done
 
@@ -76,8 +76,6 @@ def read_tokens(page):
 
 
 def test_the_first_visit_shows_what_comes_with_the_checkpoint(tab):
-    if not find_studies("snli"):
-        pytest.skip("no result comes with the checkpoint")
     expect(tab.get_by_test_id("triggers-source")).to_contain_text(re.compile("evaluated on .+ computed beforehand"))
     assert tab.get_by_test_id("trigger-row").count() > 3
     expect(tab.get_by_test_id("bars-verdict")).to_contain_text("than chance")
@@ -220,7 +218,8 @@ def test_hostile_texts_and_words_are_shown_as_text(tab):
     expect(tab.get_by_test_id("trial-words")).to_contain_text("<img")
     tab.get_by_test_id("trial-own").fill("<script>alert(6)</script>")
     tab.get_by_test_id("trial-add").click()
-    expect(tab.get_by_test_id("trial-chip").last).to_have_text("<script>alert(6)</script>")
+    added = tab.get_by_test_id("trial-chip").filter(has_text="alert")  # beside those of the trigger that is picked
+    expect(added).to_have_text("<script>alert(6)</script>")
     assert tab.locator(".aa-triggers img, .aa-triggers script").count() == 0
 
 
