@@ -70,6 +70,15 @@ class Checkpoint:
         """The device that the model lives on."""
         return self.model.device
 
+    def identify_weights(self) -> str:
+        """The revision or, of weights that have none, their SHA-256: what tells them from any others."""
+        if self.revision:
+            return self.revision
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
     def find_target(self, target: str | int, predicted: int) -> int:
         """Turns ``"predicted"``, a label name or a class index into a class index.
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -64,10 +65,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates and writes; the summary goes to standard error."""
-    for path, suffixes in ((options.output, (".json",)), (options.picture, _PICTURES), (options.table, (".csv",))):
-        if path is not None:
-            check_suffix(path, suffixes)
-            check_writable(path)
+    outputs = {options.output: (".json",), options.picture: _PICTURES, options.table: (".csv",)}
+    outputs.pop(None, None)
+    for path, suffixes in outputs.items():
+        check_suffix(path, suffixes)
+    inputs = (options.triggers, options.data, options.model, options.transfer_model)
+    check_outputs(outputs, inputs)
     if options.n_triggers is not None and options.n_triggers < 1:
         raise UserError(f"--n-triggers is {options.n_triggers}: choose 1 or more.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, drop_partial, name_partial, write_file
+from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside, write_file
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 from attattr_core.heads.results import METHODS, describe_cut
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     importance, is_new = _find_or_measure(checkpoint, options)
     if is_new:
         save_importance(importance, options.output)
-        drop_partial(options.output)
+        name_partial(options.output).unlink(missing_ok=True)
     if options.picture:
         _draw(importance, options.picture)
     print(_summarise(importance) + ("" if is_new else f"; {options.output} held it already"), file=sys.stderr)
@@ -93,7 +93,7 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
         return saved, False
     partial = name_partial(options.output)
     if not options.resume:
-        drop_partial(options.output)
+        set_partial_aside(options.output)
     steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
     return _follow(steps, is_resumed=partial.exists()), True
 

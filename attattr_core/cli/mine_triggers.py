@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, check_writable, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -59,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Mines and writes; the summary goes to standard error."""
     check_suffix(options.output, (".json",))
-    check_writable(options.output)
+    check_outputs((options.output,), (options.data, options.model))
     if options.seed is not None and options.seed < 0:
         raise UserError(f"--seed is {options.seed}: choose 0 or more.")
 
@@ -68,18 +69,17 @@ def run(options: argparse.Namespace) -> None:
 
     checkpoint = load_model(options.model, options.device)
     examples = open_examples(options.data, checkpoint)
-    state = options.output.with_name(options.output.name + ".state")
     if not options.resume:
-        state.unlink(missing_ok=True)
-    triggers = _mine(checkpoint, examples, options, state)
+        set_partial_aside(options.output)
+    triggers = _mine(checkpoint, examples, options)
     if options.filter_words:
         triggers = filter_triggers(triggers)
     save_triggers(triggers, options.output, with_texts=not options.without_texts)
-    state.unlink(missing_ok=True)
+    name_partial(options.output).unlink(missing_ok=True)
     print(_summarise(triggers), file=sys.stderr)
 
 
-def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, state: Path) -> "TriggerSet":
+def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "TriggerSet":
     from attattr_core.cli.progress import show_progress
     from attattr_core.triggers.mining import mine_triggers
 
@@ -90,7 +90,7 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, state: Pa
         n_examples=options.n_examples,
         min_tokens=options.min_tokens,
         seed=options.seed,
-        state=state,
+        state=name_partial(options.output),
     )
     try:
         return show_progress(steps, unit="example").triggers

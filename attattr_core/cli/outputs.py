@@ -1,6 +1,7 @@
 """What commands write: never over what they read, always whole, and long work kept beside until it is done."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,17 +33,23 @@ def name_partial(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
 
-def drop_partial(output: Path) -> None:
-    """Drops what was kept of long work, if anything.
+def set_partial_aside(output: Path) -> None:
+    """Sets aside what was kept of work that is begun anew, and says where it is.
 
     Raises:
         UserError: When something else is in its place.
     """
     partial = name_partial(output)
+    if not os.path.lexists(partial):
+        return
+    if not partial.is_file():
+        raise UserError(f"{str(partial)!r} is in the way: remove it.")
+    old = partial.with_name(partial.name + ".old")
     try:
-        partial.unlink(missing_ok=True)
+        os.replace(partial, old)
     except OSError as error:
-        raise UserError(f"{str(partial)!r} is in the way ({error.strerror}): remove it.") from error
+        raise UserError(f"{str(old)!r} is in the way ({error.strerror}): remove it.") from error
+    print(f"Begun anew; {str(old)!r} keeps what was done before, for --resume under its former name.", file=sys.stderr)
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, drop_partial, name_partial, write_file
+from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside, write_file
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     examples = _choose_examples(open_examples(options.data or options.model, checkpoint), importances, options)
     study = _measure(checkpoint, examples, importances, options)
     _write(study, options)
-    drop_partial(options.output)
+    name_partial(options.output).unlink(missing_ok=True)
     _print(study)
 
 
@@ -171,7 +171,7 @@ def _measure(
 
     partial = name_partial(options.output)
     if not options.resume:
-        drop_partial(options.output)
+        set_partial_aside(options.output)
     steps = measure_curves(
         checkpoint,
         examples,

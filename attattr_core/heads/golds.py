@@ -1,6 +1,5 @@
 """What the data say is right, in terms of a classifier's head: the gold label of each example and F of it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,9 @@ from attattr_core.attribution import OutputKind
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.errors import UserError
+from attattr_core.label_order import map_labels
+from attattr_core.label_tasks import join_briefly
 from attattr_core.outputs import compute_output, find_output_kind
-
-_GENERIC = re.compile(r"(?:label_)?\d+")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def find_golds(checkpoint: Checkpoint, examples: ExampleSet, chosen: Sequence[in
     elif kind == "sigmoid":
         signs = _find_signs(picked, examples.label_names)
     else:
-        places = _match_labels(checkpoint, examples.label_names)
+        places = map_labels(examples.label_names, checkpoint.labels, by_index=True)
         targets = [places[example.label] for example in picked]
     dtype = checkpoint.model.dtype
     return Golds(
@@ -91,28 +90,9 @@ def _find_value(example: Example) -> float:
 def _find_signs(examples: Sequence[Example], names: tuple[str, ...]) -> list[float]:
     """1 where a single logit's label is there and −1 where it is not, from values or from two classes, the first no."""
     if len(names) > 2:
-        raise UserError(f"The model tells two classes apart, but the data have {len(names)}: {_join(names)}.")
+        raise UserError(f"The model tells two classes apart, but the data have {len(names)}: {join_briefly(names)}.")
     answers = [1 if len(names) == 1 and example.value is None else _find_value(example) for example in examples]
     strange = [answer for answer in answers if answer not in (0, 1)]
     if strange:
         raise UserError(f"The model says yes or no, but the data have the value {strange[0]:g}: give 0 and 1.")
     return [1.0 if answer else -1.0 for answer in answers]
-
-
-def _match_labels(checkpoint: Checkpoint, names: tuple[str, ...]) -> list[int]:
-    """The model's class index for each of the data's: by name, or by index where either side has numbers for names."""
-    own = [label.casefold() for label in checkpoint.labels]
-    theirs = [name.casefold() for name in names]
-    if set(theirs) <= set(own):
-        return [own.index(name) for name in theirs]
-    is_generic = all(map(_GENERIC.fullmatch, own)) or all(map(_GENERIC.fullmatch, theirs))
-    if is_generic and len(names) <= len(own):
-        return list(range(len(names)))
-    raise UserError(
-        f"The classes of the data are {_join(names)}, but those of the model {_join(checkpoint.labels)}: give data "
-        "with the model's classes, by name or by index."
-    )
-
-
-def _join(names: Sequence[str]) -> str:
-    return ", ".join(name[:40] for name in names[:6]) + (" …" if len(names) > 6 else "")

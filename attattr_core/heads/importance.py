@@ -170,19 +170,22 @@ def _measure(
     so_far = _summarise(checkpoint, described, state, lengths, is_cut)
     if state.contributions:
         yield so_far
-    for batch in list_batches(checkpoint, encoded):
-        if all(index in state.contributions for index in batch):
-            continue
-        part = [encoded[index] for index in batch]
-        steps = measure_batch(checkpoint, part, golds.pick(batch), described.method, described.settings or Settings())
-        with instrumented(checkpoint.model):
-            for share, contributions in _fix_product(steps, state.onednn):
-                if contributions is not None:
-                    state.add(batch, contributions)
-                    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
-                    yield so_far
-                else:
-                    yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
+    try:
+        for batch in list_batches(checkpoint, encoded):
+            if all(index in state.contributions for index in batch):
+                continue
+            part, gold = [encoded[index] for index in batch], golds.pick(batch)
+            steps = measure_batch(checkpoint, part, gold, described.method, described.settings or Settings())
+            with instrumented(checkpoint.model):
+                for share, contributions in _fix_product(steps, state.onednn):
+                    if contributions is not None:
+                        state.add(batch, contributions)
+                        so_far = _summarise(checkpoint, described, state, lengths, is_cut)
+                        yield so_far
+                    else:
+                        yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
+    finally:
+        state.flush()
 
 
 def _fix_product(steps: Iterator[Any], onednn: bool) -> Iterator[Any]:

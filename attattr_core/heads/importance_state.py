@@ -1,4 +1,4 @@
-"""What a measurement of head importance has done so far, as a file: a stopped or killed job goes on from there."""
+"""What a measurement of head importance has done so far: a stopped or killed job goes on from there."""
 
 import base64
 import hashlib
@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from attattr_core.checkpoints import Checkpoint
-from attattr_core.errors import UserError
 from attattr_core.heads.golds import Golds
 from attattr_core.heads.results import HeadImportance
-from attattr_core.whole_files import replacing
+from attattr_core.work_files import WorkFile
 
-FORMAT, VERSION = "attattr-importance-state", 1
-_MAX_BYTES = 1 << 30
+KIND = "attattr-importance-state"
 
 
 class State:
@@ -39,62 +37,32 @@ class State:
         Raises:
             UserError: When the file is damaged, belongs to other work, or lies in no folder.
         """
-        self.path, self.key, self.n_examples, self.onednn = path, key, n_examples, onednn
+        self.n_examples, self.onednn = n_examples, onednn
         self.contributions: dict[int, np.ndarray] = {}
-        if path is None:
-            return
-        if path.exists():
-            self._read(path)
-        elif not path.absolute().parent.is_dir():
-            raise UserError(f"There is no folder {str(path.parent)!r} to keep the work in: make it first.")
+        self._file = WorkFile(path, KIND, key)
+        self._file.load(self._take)
 
     def add(self, indices: list[int], contributions: np.ndarray) -> None:
-        """Adds examples, (B, K, L, H), and writes the file anew: it is always whole, the old one or the new one."""
+        """Adds examples, (B, K, L, H); the file follows now or, when it was just written, a little later."""
         self.contributions.update(zip(indices, contributions, strict=True))
-        if self.path is None:
-            return
-        with replacing(self.path) as file:
-            file.write(self._dump().encode())
+        self._file.save(self._dump)
+
+    def flush(self) -> None:
+        """Writes what the file does not have yet."""
+        self._file.flush()
 
     def stack(self) -> np.ndarray:
         """Stacks what is done in the order of the examples, (n_done, K, L, H)."""
         return np.stack([self.contributions[index] for index in sorted(self.contributions)])
 
-    def _dump(self) -> str:
+    def _dump(self) -> dict[str, Any]:
         values = self.stack()
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "key": self.key,
+        return {
             "onednn": self.onednn,
             "done": sorted(self.contributions),
             "shape": values.shape[1:],
             "values": base64.b64encode(values.astype("<f8").tobytes()).decode(),
         }
-        return json.dumps(content, allow_nan=False) + "\n"
-
-    def _read(self, path: Path) -> None:
-        """Takes the file's content over; it is not trusted."""
-        try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError("too large")
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT or content["version"] != VERSION:
-                raise ValueError("another format")
-            key = dict(content["key"])
-        except Exception as error:  # json, and whatever wrong types of a damaged file raise
-            raise self._complain(path) from error
-        differing = [name for name in self.key if key.get(name) != self.key[name]]
-        if differing:
-            name = differing[0]
-            raise UserError(
-                f"{path.name!r} keeps other work than this ({name}: {str(key.get(name))[:60]}, not "
-                f"{str(self.key[name])[:60]}): delete it to start anew, or choose another file."
-            )
-        try:
-            self._take(content)
-        except Exception as error:
-            raise self._complain(path) from error
 
     def _take(self, content: dict[str, Any]) -> None:
         done, shape = content["done"], content["shape"]
@@ -112,10 +80,6 @@ class State:
         self.contributions = dict(zip(done, values.reshape(len(done), *shape), strict=True))
         self.onednn = content["onednn"]
 
-    @staticmethod
-    def _complain(path: Path) -> UserError:
-        return UserError(f"{path.name!r} keeps no work of this program, or it is damaged: delete it to start anew.")
-
 
 def build_key(
     checkpoint: Checkpoint, described: HeadImportance, texts: list[tuple[str, str | None]], golds: Golds
@@ -124,7 +88,7 @@ def build_key(
     answers = list(zip(texts, golds.targets.tolist(), golds.signs.tolist(), golds.values.tolist(), strict=True))
     key = {
         "method": described.method,
-        "model": checkpoint.revision or _digest_weights(checkpoint),
+        "model": checkpoint.identify_weights(),
         "data": hashlib.sha256(json.dumps(answers).encode()).hexdigest(),
         "n_examples": described.n_examples,
         "seed": described.seed,
@@ -134,11 +98,3 @@ def build_key(
         "type": str(checkpoint.model.dtype),
     }
     return json.loads(json.dumps(key))
-
-
-def _digest_weights(checkpoint: Checkpoint) -> str:
-    """The SHA-256 of the weights of a model that came without a revision."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(checkpoint.model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ import numpy as np
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
+from attattr_core.label_order import rename_classes
 from attattr_core.triggers.attack import Attack, check_classes
 from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.insertion import (
@@ -21,7 +22,6 @@ from attattr_core.triggers.insertion import (
     find_special_tokens,
     resolve_insertions,
 )
-from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.measuring import join_controls, measure_control, measure_trigger
 from attattr_core.triggers.overlap import drop_mined
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words

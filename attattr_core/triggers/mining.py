@@ -1,22 +1,23 @@
 """Mine triggers: the strongest attribution entries of many examples (section 4 of the paper).
 
-Work goes through the examples in a fixed order of groups; what a group gave is written to a file of state at once, so
-that a job that was killed goes on and ends with the identical list.
+Work goes through the examples in a fixed order of groups; what a group gave goes to a file of state, so that a job that
+was killed goes on and ends with the identical list.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet, digest_example
 from attattr_core.errors import UserError
+from attattr_core.label_order import rename_classes
 from attattr_core.outputs import check_function, find_output_kind
 from attattr_core.products import find_product, fixing_product
 from attattr_core.settings import Settings
 from attattr_core.triggers.attack import check_classes
 from attattr_core.triggers.entries import read_trigger, write_trigger
-from attattr_core.triggers.label_order import rename_classes
 from attattr_core.triggers.mining_job import Chosen, MiningSoFar, build_key, encode_examples, group_examples
 from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.pooled import read_record
@@ -86,12 +87,22 @@ def mine_triggers(
         settings=settings,
         versions=list_versions(),
     )
-    path = Path(state) if state else None
-    key, is_pooled = build_key(checkpoint, job, min_tokens), mode == "pooled"
-    kept = MiningState(path, key, read_record if is_pooled else read_trigger, onednn=find_product())
+    is_pooled = mode == "pooled"
+    key = build_key(checkpoint, job, min_tokens) if state else {}
+    read = read_record if is_pooled else read_trigger
+    kept = MiningState(Path(state) if state else None, key, read, onednn=find_product())
     if is_pooled:
-        return mine_pooled(checkpoint, chosen, job, kept, first_trial=len(examples))
-    return _mine_patterns(checkpoint, chosen, job, kept)
+        return _keep(kept, mine_pooled(checkpoint, chosen, job, kept, first_trial=len(examples)))
+    return _keep(kept, _mine_patterns(checkpoint, chosen, job, kept))
+
+
+def _keep(state: MiningState, steps: Generator[MiningSoFar]) -> Iterator[MiningSoFar]:
+    """Sees to it that all that is done is in the file when the work ends or is stopped."""
+    try:
+        with closing(steps):
+            yield from steps
+    finally:
+        state.flush()
 
 
 def _mine_patterns(

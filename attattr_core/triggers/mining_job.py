@@ -74,10 +74,12 @@ def build_key(checkpoint: Checkpoint, job: TriggerSet, min_tokens: int) -> dict[
     """What tells this job from another one."""
     digest = hashlib.sha256("".join(job.example_digests).encode()).hexdigest()[:16]
     return {
-        **{name: getattr(job, name) for name in ("mode", "model", "revision", "data", "n_examples", "seed")},
+        **{name: getattr(job, name) for name in ("mode", "model", "data", "n_examples", "seed", "versions")},
+        "weights": checkpoint.identify_weights(),
         "min_tokens": min_tokens,
         "settings": asdict(job.settings),
         "labels": list(job.labels),
         "examples": digest,
         "device": checkpoint.device.type,
+        "type": str(checkpoint.model.dtype),
     }

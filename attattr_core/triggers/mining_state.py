@@ -1,15 +1,12 @@
-"""What a mining job has done so far, as a file: a stopped or killed job goes on from there."""
+"""What a mining job has done so far: a stopped or killed job goes on from there."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attattr_core.errors import UserError
-from attattr_core.whole_files import replacing
+from attattr_core.work_files import WorkFile
 
-FORMAT, VERSION = "attattr-mining-state", 1
-_MAX_BYTES = 1 << 30
+KIND = "attattr-mining-state"
 
 
 class MiningState:
@@ -34,44 +31,27 @@ class MiningState:
         Raises:
             UserError: When the file is damaged, belongs to other work, or lies in no folder.
         """
-        self.path, self.key, self.onednn = path, key, onednn
+        self.onednn = onednn
         self.done: dict[int, Any] = {}
         self._entries: dict[str, Mapping[str, Any]] = {}
-        if path is None:
-            return
-        if path.exists():
-            self._read(path, read)
-        elif not path.absolute().parent.is_dir():
-            raise UserError(f"There is no folder {str(path.parent)!r} to keep the work in: make it first.")
+        self._read = read
+        self._file = WorkFile(path, KIND, key)
+        self._file.load(self._take)
 
     def add(self, results: Mapping[int, Any], write: Callable[[Any], dict[str, Any]]) -> None:
-        """Adds examples and writes the file anew: it is always whole, the old one or the new one."""
+        """Adds examples; the file follows now or, when it was just written, a little later."""
         self.done.update(results)
-        if self.path is None:
-            return
-        self._entries.update((str(index), write(result)) for index, result in results.items())
-        content = {"format": FORMAT, "version": VERSION, "key": self.key, "onednn": self.onednn, "done": self._entries}
-        with replacing(self.path) as file:
-            file.write(json.dumps(content, ensure_ascii=False, allow_nan=False).encode())
+        if self._file.path is not None:
+            self._entries.update((str(index), write(result)) for index, result in results.items())
+            self._file.save(lambda: {"onednn": self.onednn, "done": self._entries})
 
-    def _read(self, path: Path, read: Callable[[Mapping[str, Any]], Any]) -> None:
-        """Takes the file's content over; it is not trusted."""
-        damaged = f"{path.name!r} does not keep work of this program, or it is damaged: delete it to start anew."
-        try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError("too large")
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT or content["version"] != VERSION or type(content["onednn"]) is not bool:
-                raise ValueError("another format")
-            key, entries = dict(content["key"]), dict(content["done"])
-            done = {int(index): read(entry) for index, entry in entries.items()}
-        except Exception as error:  # json, and whatever wrong types of a damaged file raise
-            raise UserError(damaged) from error
-        differing = [name for name in self.key if key.get(name) != self.key[name]]
-        if differing:
-            name = differing[0]
-            raise UserError(
-                f"{path.name!r} keeps other work than this ({name}: {str(key.get(name))[:60]}, not "
-                f"{str(self.key[name])[:60]}): delete it to start anew, or choose another file."
-            )
-        self.done, self._entries, self.onednn = done, entries, content["onednn"]
+    def flush(self) -> None:
+        """Writes what the file does not have yet."""
+        self._file.flush()
+
+    def _take(self, content: dict[str, Any]) -> None:
+        if type(content["onednn"]) is not bool:
+            raise ValueError("not a choice")
+        entries = dict(content["done"])
+        self.done = {int(index): self._read(entry) for index, entry in entries.items()}
+        self._entries, self.onednn = entries, content["onednn"]

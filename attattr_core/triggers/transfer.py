@@ -6,13 +6,13 @@ from typing import Any
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import ExampleSet
+from attattr_core.label_order import map_labels, rename_classes
 from attattr_core.triggers.evaluation import (
     EvaluationSoFar,
     evaluate_insertions,
     select_triggers,
 )
 from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, find_special_tokens
-from attattr_core.triggers.label_order import map_labels, rename_classes
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.results import Trigger, TriggerSet
 

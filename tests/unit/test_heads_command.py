@@ -121,13 +121,15 @@ def test_ctrl_c_keeps_what_is_done(folder, tmp_path, capsys, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"out.json", "whole.json"}
 
 
-def test_what_a_stopped_job_did_is_refused_for_other_work_and_dropped_without_resume(folder, tmp_path, capsys):
+def test_what_a_stopped_job_did_is_refused_for_other_work_and_set_aside_without_resume(folder, tmp_path, capsys):
     output, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
     partial.write_text("{}")
     assert run(folder, "--method", "attention", "--output", output, "--resume") == 2
     assert "'out.json.partial' keeps no work of this program, or it is damaged" in capsys.readouterr().err
     assert run(folder, "--method", "attention", "--output", output) == 0
+    assert "out.json.partial.old' keeps what was done before" in capsys.readouterr().err
     assert not partial.exists()
+    assert (tmp_path / "out.json.partial.old").read_text() == "{}"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_what_is_read_is_not_written_over(folder, tmp_path, capsys):
 def test_what_is_in_the_way_of_unfinished_work_is_one_sentence(folder, tmp_path, capsys):
     (tmp_path / "out.json.partial").mkdir()
     assert run(folder, "--method", "attention", "--output", tmp_path / "out.json") == 2
-    assert "out.json.partial' is in the way (Is a directory): remove it." in capsys.readouterr().err
+    assert "out.json.partial' is in the way: remove it." in capsys.readouterr().err
 
 
 def test_a_model_without_embedded_data_needs_some(folder, tmp_path, capsys):

@@ -148,9 +148,9 @@ def test_classes_are_matched_by_name_then_by_index():
     assert find_golds(checkpoint, turned, range(6)).targets.tolist() == [(label + 2) % 3 for label in LABELS]
     fewer = build_examples(labels=[0, 1] * 3, names=("no", "yes"))
     assert find_golds(checkpoint, fewer, [1, 2]).targets.tolist() == [2, 0]
-    with pytest.raises(UserError, match="The classes of the data are good, bad, odd, but those of the model no, per"):
+    with pytest.raises(UserError, match="The classes good, bad, odd are not those of the model, no, per"):
         find_golds(checkpoint, build_examples(names=("good", "bad", "odd")), range(6))
-    with pytest.raises(UserError, match="classes of the data"):
+    with pytest.raises(UserError, match="are not those of the model"):
         find_golds(checkpoint, build_examples(names=("0", "1", "2", "3")), range(6))
 
 

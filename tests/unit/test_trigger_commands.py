@@ -41,7 +41,7 @@ def test_mining_writes_a_list_with_the_authors_keys(mined, folder, capsys):
     entries = json.loads(mined.read_text())
     assert len(entries) == 4
     assert entries[0]["provenance"]["data"] == "mined.tsv"
-    assert not (folder / "triggers.json.state").exists()
+    assert not (folder / "triggers.json.partial").exists()
     options = ["--n-examples", 3, "--min-tokens", 9, "--seed", 1, "--filter-words", "--without-texts"]
     assert call(folder, "mine-triggers", "few.json", *options, data="mined.tsv") == 0
     assert len(json.loads((folder / "few.json").read_text())) <= 3
@@ -104,7 +104,7 @@ def test_what_is_not_known_is_said(mined, folder, capsys):
     printed = capsys.readouterr().err
     assert "does not say which examples were mined" not in printed
     assert "The labels of fresh.tsv are indices" in printed
-    assert evaluate(folder, "theirs.json", folder / "theirs.json", "--controls", 0) == 0
+    assert evaluate(folder, "evaluated.json", folder / "theirs.json", "--controls", 0) == 0
     assert "'theirs.json' does not say which examples were mined" in capsys.readouterr().err
 
 

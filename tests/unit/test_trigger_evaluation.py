@@ -14,11 +14,11 @@ from attattr_core.datasets import digest_example
 from attattr_core.encoding import collate
 from attattr_core.errors import UserError
 from attattr_core.finetuning.evaluation import compute_wilson_interval
+from attattr_core.label_order import map_labels, rename_classes
 from attattr_core.triggers.controls import draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
 from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import insert_into_example, resolve_insertions
-from attattr_core.triggers.label_order import map_labels, rename_classes
 from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet
 from attattr_core.triggers.tables import find_verdict
 from attattr_core.triggers.tallies import pick_best
@@ -299,6 +299,9 @@ def test_classes_of_another_task_are_refused():
     for wanted in ("good", "bad"), ("LABEL_0", "LABEL_1"):
         with pytest.raises(UserError, match=f"The classes yes, no are not those of the model, {', '.join(wanted)}"):
             map_labels(("yes", "no"), wanted)
+    assert map_labels(("yes", "no"), ("LABEL_0", "LABEL_1", "LABEL_2"), by_index=True) == (0, 1)
+    with pytest.raises(UserError, match="are not those of the model"):
+        map_labels(("yes", "no"), ("good", "bad"), by_index=True)
 
 
 def test_words_that_carry_a_label_are_marked_and_filtered():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from engine_cases import take_snapshot
 from random_models import save_tiny_classifier
 from trigger_cases import PAIRS, SENTENCES, build_byte_level, build_checkpoint, build_set
@@ -105,7 +106,7 @@ def test_mistakes_are_told_before_any_work():
     with pytest.raises(UserError, match="predicts a single value"):
         mine_triggers(build_checkpoint("bert", n_labels=1), build_set(SENTENCES, n_labels=1))
     with pytest.raises(UserError, match="are not those of the model"):
-        mine_triggers(checkpoint, replace(examples, label_names=("yes", "no", "maybe")))
+        mine_triggers(checkpoint, replace(examples, label_names=("yes", "no", "maybe", "never")))
 
 
 @pytest.mark.parametrize("mode", ["paper", "pooled"])
@@ -127,15 +128,20 @@ def test_a_stopped_job_leaves_the_model_clean_and_goes_on_with_the_identical_lis
 
 def test_a_state_of_other_work_or_a_damaged_one_is_refused(tmp_path):
     checkpoint, examples = build_checkpoint("bert"), build_set(SENTENCES)
+    other = build_checkpoint("bert")
+    with torch.no_grad():
+        other.model.classifier.weight.mul_(2)
     state = tmp_path / "job.state"
     run(checkpoint, examples, state=state)
     with pytest.raises(UserError, match=r"keeps other work than this \(n_examples: 8, not 2\)"):
         run(checkpoint, examples, state=state, n_examples=2)
+    with pytest.raises(UserError, match=r"keeps other work than this \(weights: "):
+        run(other, examples, state=state)
     with pytest.raises(UserError, match=r"keeps other work than this \(mode: paper, not pooled\)|is damaged"):
         run(checkpoint, examples, state=state, mode="pooled")
     for content in ("", "[]", '{"format": "attattr-mining-state"}', state.read_text()[:-9]):
         (tmp_path / "bad.state").write_text(content)
-        with pytest.raises(UserError, match="does not keep work of this program, or it is damaged"):
+        with pytest.raises(UserError, match="keeps no work of this program, or it is damaged"):
             run(checkpoint, examples, state=tmp_path / "bad.state")
     with pytest.raises(UserError, match="There is no folder"):
         run(checkpoint, examples, state=tmp_path / "none" / "job.state")
@@ -173,11 +179,11 @@ def test_a_killed_command_resumes_to_the_identical_list(tmp_path):
     killed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert killed.returncode == -9, killed.stderr
     assert not (tmp_path / "killed.json").exists()
-    kept = json.loads((tmp_path / "killed.json.state").read_text())
+    kept = json.loads((tmp_path / "killed.json.partial").read_text())
     assert 0 < len(kept["done"]) < len(SENTENCES)
     assert main(list_arguments("killed.json", "--resume")) == 0
     assert (tmp_path / "killed.json").read_text() == (tmp_path / "whole.json").read_text()
-    assert not (tmp_path / "killed.json.state").exists()
+    assert not (tmp_path / "killed.json.partial").exists()
 
 
 def test_tokens_are_pooled_by_class_and_sentence_at_the_place_where_they_are_strongest():

@@ -8,12 +8,13 @@ from attattr_core.errors import UserError
 from attattr_core.label_tasks import is_placeholder, join_briefly, normalise, read_tasks
 
 
-def map_labels(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+def map_labels(names: Sequence[str], wanted: Sequence[str], *, by_index: bool = False) -> tuple[int, ...]:
     """Finds for each class of one list its index in another, by name.
 
     Args:
         names: Class names by index.
         wanted: The same classes in another order; spellings that a known task takes for the same match.
+        by_index: Take them by index where the names of either list say nothing (LABEL_0).
 
     Returns:
         For each of ``names`` the index into ``wanted``.
@@ -25,6 +26,9 @@ def map_labels(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
     found = [folded.index(name) if name in folded else None for name in map(normalise, names)]
     if None not in found:
         return tuple(found)
+    says_nothing = any(all(map(is_placeholder, side)) for side in (names, wanted))
+    if by_index and says_nothing and len(names) <= len(wanted):
+        return tuple(range(len(names)))
     for task in read_tasks().values():
         ours, theirs = task.find_classes(tuple(names)), task.find_classes(tuple(wanted))
         if ours and theirs and set(ours) <= set(theirs):
@@ -43,9 +47,6 @@ def rename_classes(examples: ExampleSet, labels: Sequence[str]) -> ExampleSet:
     """
     if examples.label_names == tuple(labels):
         return examples
-    names = examples.label_names
-    if all(map(is_placeholder, names)) and len(names) == len(labels):
-        return replace(examples, label_names=tuple(labels))
-    order = map_labels(names, labels)
+    order = map_labels(examples.label_names, labels, by_index=True)
     renamed = tuple(replace(example, label=order[example.label]) for example in examples.examples)
     return replace(examples, examples=renamed, label_names=tuple(labels))
