@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.datasets import ExampleSet
+from attattr_core.intervals import compute_wilson
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,24 +40,8 @@ class Evaluation:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson interval of the accuracy at 95 %."""
-        return compute_wilson_interval(self.n_correct, self.n_examples)
-
-
-def compute_wilson_interval(n_correct: int, n: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """Compute Wilson's interval of a proportion.
-
-    Args:
-        n_correct: Successes.
-        n: Trials, at least 1.
-        z: Standard normal quantile; the default covers 95 %.
-
-    Returns:
-        Lower and upper end, fractions.
-    """
-    p = n_correct / n
-    centre = p + z * z / (2 * n)
-    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+        low, high = compute_wilson(self.accuracy, self.n_examples)
+        return float(low), float(high)
 
 
 def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:

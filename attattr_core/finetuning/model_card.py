@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from attattr_core.finetuning.evaluation import Evaluation, compute_wilson_interval
+from attattr_core.finetuning.evaluation import Evaluation
+from attattr_core.intervals import compute_wilson
 
 RECORD_FILE = "training.json"
 
@@ -116,7 +117,7 @@ def _render_figures(evaluations: list[dict[str, Any]]) -> str:
 
 
 def _render_figure(name: str, file: str, n_correct: int, n: int) -> str:
-    low, high = compute_wilson_interval(n_correct, n)
+    low, high = compute_wilson(n_correct / n, n)
     return f"| {name} | {file} | {n:,} | {n_correct / n:.1%} | {low:.1%} to {high:.1%} |"
 
 

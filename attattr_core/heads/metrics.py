@@ -3,7 +3,6 @@
 import numpy as np
 
 N_RESAMPLES = 2000
-_Z = 1.959963984540054  # of a two-sided 95 % interval
 _CHUNK = 1 << 22  # entries of a piece of the resamples, and of the predictions
 _CONSTANT = 1e-5  # predictions that differ by less, relative to their size, differ by rounding
 _ROUNDING = 1e-12  # of the mean square: a variance below it is what the difference of equal numbers leaves
@@ -67,13 +66,6 @@ def _find_moments(values: np.ndarray, counts: np.ndarray, n: np.ndarray) -> tupl
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-
-
-def compute_wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Computes Wilson's 95 % interval of shares of n examples: the lower and upper ends, shaped as the shares."""
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
 
 
 def resample_metric(name: str, predicted: np.ndarray, gold: np.ndarray) -> np.ndarray:

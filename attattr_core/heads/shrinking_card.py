@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from attattr_core.families import find_family
-from attattr_core.finetuning.evaluation import compute_wilson_interval
 from attattr_core.heads.results import describe_cut
 from attattr_core.heads.weights import WEIGHTS
+from attattr_core.intervals import compute_wilson
 
 _NAMES = {"before": "Before", "saved": "This folder", "cut": "Heads cut after loading"}
 _HOW = {
@@ -157,7 +157,7 @@ def _render_metric(model: Mapping[str, Any], measured: Mapping[str, Any]) -> str
     value, n = model["metric"], measured["n_examples"]
     if measured["metric_name"] != "accuracy":
         return f"{value:.3f}"
-    low, high = compute_wilson_interval(round(value * n), n)
+    low, high = compute_wilson(value, n)
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 

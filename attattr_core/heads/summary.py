@@ -10,11 +10,11 @@ from attattr_core.heads.metrics import (
     compute_area,
     compute_interval,
     compute_metric,
-    compute_wilson,
     resample_metric,
 )
 from attattr_core.heads.plan import RANDOM, Plan, PlannedCurve
 from attattr_core.heads.results import AreaDifference, PruningCurve
+from attattr_core.intervals import compute_wilson
 
 
 @dataclass(frozen=True, eq=False)

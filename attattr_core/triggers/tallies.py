@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attattr_core.finetuning.evaluation import compute_wilson_interval
+from attattr_core.intervals import compute_wilson
 from attattr_core.triggers.results import ClassAccuracy
 
 N_BEST = 3
@@ -69,7 +69,7 @@ def measure_accuracy(gold: np.ndarray, right: np.ndarray, n_labels: int) -> Clas
         The shares; NaN for a class without examples.
     """
     counts = [(int(right[gold == label].sum()), int((gold == label).sum())) for label in range(n_labels)]
-    rows = [(k / n, *compute_wilson_interval(k, n)) if n else (np.nan,) * 3 for k, n in counts]
+    rows = [(k / n, *compute_wilson(k / n, n)) if n else (np.nan,) * 3 for k, n in counts]
     return ClassAccuracy(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
 
 

@@ -21,11 +21,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from attattr_core.__main__ import main
 from attattr_core.datasets import read_examples
 from attattr_core.errors import UserError
-from attattr_core.finetuning.evaluation import compute_wilson_interval, load_folder
+from attattr_core.finetuning.evaluation import load_folder
 from attattr_core.finetuning.finetune import PROGRESS_FOLDER, _find_progress, finetune, measure
 from attattr_core.finetuning.model_card import CardFacts, read_record
 from attattr_core.finetuning.settings import FinetuneSettings
 from attattr_core.finetuning.vocabulary import cut_vocabulary
+from attattr_core.intervals import compute_wilson
 
 WORDS = ["the", "a", "film", "plot", "cast", "story", "is", "was", "felt", "rather", "quite", "very", "long", "short"]
 PIECES = ["good", "bad", "fine", "poor", "##ly", "##ing", "##er", "inter", "##est", "unused", "rare"]
@@ -338,5 +339,5 @@ def test_missing_packages_are_named(base, task, tmp_path, monkeypatch):
 
 
 def test_wilson_interval_matches_hand_values():
-    assert compute_wilson_interval(50, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    assert compute_wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert compute_wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert compute_wilson(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)

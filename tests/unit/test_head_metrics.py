@@ -10,9 +10,9 @@ from attattr_core.heads.metrics import (
     compute_area,
     compute_interval,
     compute_metric,
-    compute_wilson,
     resample_metric,
 )
+from attattr_core.intervals import compute_wilson
 
 GOLD = np.array([0, 0, 1, 1, 2, 2, 2.0])
 PREDICTED = np.array([[0, 0, 1, 1, 2, 2, 2], [0, 1, 1, 2, 2, 0, 2], [1, 1, 1, 1, 1, 1, 1.0]])

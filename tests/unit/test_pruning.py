@@ -14,12 +14,12 @@ from attattr_core.datasets import Example, ExampleSet, pick_examples
 from attattr_core.heads import pruning
 from attattr_core.heads.comparison import compare_importances
 from attattr_core.heads.importance import measure_importance
-from attattr_core.heads.metrics import compute_wilson
 from attattr_core.heads.plan import RATES, count_pruned, make_mask, make_plan
 from attattr_core.heads.pruning import leave_out_seen, measure_curves
 from attattr_core.heads.removal import choose_heads
 from attattr_core.heads.results import DIRECTIONS, HeadImportance
 from attattr_core.heads.summary import compare_areas, summarise
+from attattr_core.intervals import compute_wilson
 
 SHAPE = (3, 4)
 BOTH = {"least-first": False, "most-first": True}

@@ -13,7 +13,7 @@ from attattr_core.checkpoints import Checkpoint
 from attattr_core.datasets import digest_example
 from attattr_core.encoding import collate
 from attattr_core.errors import UserError
-from attattr_core.finetuning.evaluation import compute_wilson_interval
+from attattr_core.intervals import compute_wilson
 from attattr_core.label_order import map_labels, rename_classes
 from attattr_core.triggers.controls import draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
@@ -60,7 +60,7 @@ def test_figures_are_those_of_each_example_alone(family):
         assert study.n_by_class[label] == own.sum()
         assert study.before.accuracy[label] == pytest.approx(right[0][own].mean())
         assert result.after.accuracy[label] == pytest.approx(right[1][own].mean())
-        interval = compute_wilson_interval(int(right[1][own].sum()), int(own.sum()))
+        interval = compute_wilson(right[1][own].mean(), int(own.sum()))
         assert (result.after.low[label], result.after.high[label]) == pytest.approx(interval)
         lost = right[0] & ~right[1] & own
         assert result.n_flips[label] == lost.sum()
