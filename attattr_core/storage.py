@@ -116,6 +116,11 @@ def _assemble(content: Any) -> Attribution:
     return Attribution(**plain, **arrays, output=output, settings=Settings(**content["settings"]))
 
 
+def guard_cell(text: str) -> str:
+    """Makes a cell of a table one that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def clean_text(value: Any) -> str:
     """Turns a value of a file into text that can be written again: lone surrogates become question marks."""
     return str(value).encode(errors="replace").decode()

@@ -23,7 +23,7 @@ from attattr_core.heads.results import (
     PruningCurve,
 )
 from attattr_core.settings import Settings
-from attattr_core.storage import clean_text
+from attattr_core.storage import clean_text, guard_cell
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"
@@ -140,8 +140,8 @@ def tabulate_importances(importances: Mapping[str, HeadImportance]) -> str:
 
 
 def _quote(text: str) -> str:
-    """A cell of CSV that no spreadsheet takes for a formula."""
-    text = f"'{text}" if text[:1] in "=+-@\t\r" else text
+    """A cell of CSV; no spreadsheet takes it for a formula."""
+    text = guard_cell(text)
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from attattr_core.triggers.results import Control, Insertion, TriggerResult, TriggerStudy
+from attattr_core.storage import guard_cell
+from attattr_core.triggers.results import ClassAccuracy, Control, Insertion, TriggerResult, TriggerStudy
 
 Verdict = Literal["more than chance", "no more than chance"]
 
@@ -50,22 +51,29 @@ def dump_csv(*studies: TriggerStudy) -> str:
     shares = [name for kind in ("accuracy", "success") for name in (kind, f"{kind}_low", f"{kind}_high")]
     controls = [f"{kind}_{name}" for kind in ("random", "shuffled") for name in ("mean", "min", "max", "success")]
     start = ("model", "data", "trigger", "tokens", "places", "strength", "mined_class", "gold_class", "n")
-    writer.writerow([*start, "accuracy_before", *shares, "mean_change", "n_flips", *controls])
+    confirmed = ["rank", "n_confirming", *(f"confirmed_{name}" for name in ("before", *shares))]
+    chance = [f"confirmed_random_success_{name}" for name in ("mean", "min", "max")]
+    writer.writerow(
+        [*start, "accuracy_before", *shares, "mean_change", "n_flips", *controls, *confirmed, *chance, "verdict"]
+    )
     for study in studies:
-        for number, result in enumerate(study.results, start=1):
+        for number, result in enumerate(study.results):
             for label, name in enumerate(study.labels):
-                row = [number, *_describe(result, study), name, *_measure(result, study, label)]
-                writer.writerow([study.model, study.data, *row])
+                best = study.best[label]
+                rank = str(best.index(number) + 1) if number in best else ""
+                row = [str(number + 1), *_describe(result, study), guard_cell(name), *_measure(result, study, label)]
+                row += [rank, *_confirm(result, study, label)]
+                writer.writerow([guard_cell(study.model), guard_cell(study.data), *row])
     return file.getvalue()
 
 
 def describe_best(study: TriggerStudy) -> list[str]:
-    """Says in one sentence a class what its best triggers do, beside random tokens."""
+    """Says a line a class, and one for each of its best triggers, what they do beside random tokens."""
     lines = []
     for label, numbers in enumerate(study.best):
         before = f"{study.labels[label]}: {study.before.accuracy[label]:.1%} of {study.n_by_class[label]} right before"
-        parts = [_describe_result(study.results[number], label) for number in numbers]
-        lines.append(f"{before}; " + ("; ".join(parts) or "no trigger lowers it"))
+        lines.append(before + (", with the best triggers:" if numbers else "; no trigger lowers it"))
+        lines += [f"  {_describe_result(study.results[number], study, label)}" for number in numbers]
     return lines
 
 
@@ -74,7 +82,8 @@ def _describe(result: TriggerResult, study: TriggerStudy) -> list[str]:
     places = " ".join(f"{'AB'[one.sentence]}:{one.place:.3f}" for one in result.insertions)
     is_known = trigger is not None and trigger.target_label < len(study.labels)
     mined = study.labels[trigger.target_label] if is_known else ""
-    return [name_insertions(result.insertions), places, "" if trigger is None else f"{trigger.strength:.6g}", mined]
+    strength = "" if trigger is None else f"{trigger.strength:.6g}"
+    return [guard_cell(name_insertions(result.insertions)), places, strength, guard_cell(mined)]
 
 
 def _measure(result: TriggerResult, study: TriggerStudy, label: int) -> list[str]:
@@ -94,14 +103,45 @@ def _measure(result: TriggerResult, study: TriggerStudy, label: int) -> list[str
     return row
 
 
-def _describe_result(result: TriggerResult, label: int) -> str:
-    accuracy, low, high = (getattr(result.after, name)[label] for name in ("accuracy", "low", "high"))
-    sentence = f"“{name_insertions(result.insertions)}” {accuracy:.1%} ({low:.1%} to {high:.1%})"
+def _confirm(result: TriggerResult, study: TriggerStudy, label: int) -> list[str]:
+    """The cells that say what was measured on the confirming half; all are empty in a study without one."""
     control = find_control(result, "random")
-    if control is None:
+    shares = [
+        np.nan if part is None else getattr(part, name)[label]
+        for part in (result.confirmed_after, result.confirmed_success)
+        for name in ("accuracy", "low", "high")
+    ]
+    before = np.nan if study.confirmed_before is None else study.confirmed_before.accuracy[label]
+    has_draws = control is not None and control.confirmed_success is not None
+    draws = control.confirmed_success[:, label] if has_draws else np.array([np.nan])
+    values = [before, *shares, draws.mean(), draws.min(), draws.max()]
+    n_confirming = "" if study.n_confirming is None else str(study.n_confirming[label])
+    return [n_confirming, *map(_write, values), find_verdict(result, label) or ""]
+
+
+def _describe_result(result: TriggerResult, study: TriggerStudy, label: int) -> str:
+    sentence = f"“{name_insertions(result.insertions)}” {_describe_share(result.after, label)}"
+    control = find_control(result, "random")
+    if control is not None:
+        sentence += f", random tokens {_describe_draws(control.accuracy[:, label])}"
+    if result.confirmed_success is None:
         return sentence
-    values = control.accuracy[:, label]
-    return f"{sentence}, random tokens {values.mean():.1%} ({values.min():.1%} to {values.max():.1%})"
+    success = _describe_share(result.confirmed_success, label)
+    n_confirming = 0 if study.n_confirming is None else study.n_confirming[label]
+    sentence += f"; success on the {n_confirming} confirming examples {success}"
+    if control is not None and control.confirmed_success is not None:
+        sentence += f", random tokens {_describe_draws(control.confirmed_success[:, label])}"
+    return sentence + f": {find_verdict(result, label) or 'no verdict'}"
+
+
+def _describe_share(share: ClassAccuracy, label: int) -> str:
+    value, low, high = (getattr(share, name)[label] for name in ("accuracy", "low", "high"))
+    return "n.a." if np.isnan(value) else f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _describe_draws(values: np.ndarray) -> str:
+    is_known = not np.isnan(values).any()
+    return f"{values.mean():.1%} ({values.min():.1%} to {values.max():.1%})" if is_known else "n.a."
 
 
 def _write(value: float) -> str:

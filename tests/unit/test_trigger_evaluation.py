@@ -16,9 +16,12 @@ from attattr_core.errors import UserError
 from attattr_core.finetuning.evaluation import compute_wilson_interval
 from attattr_core.triggers.controls import draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
+from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import insert_into_example, resolve_insertions
 from attattr_core.triggers.label_order import map_labels, rename_classes
-from attattr_core.triggers.results import TriggerSet
+from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet
+from attattr_core.triggers.tables import find_verdict
+from attattr_core.triggers.tallies import pick_best
 from attattr_core.triggers.transfer import transfer_triggers
 from attattr_core.triggers.words import carries_label, filter_triggers, mark_loaded
 
@@ -120,6 +123,62 @@ def test_random_tokens_are_whole_words_of_any_vocabulary():
     assert draw_shuffled(pieces, np.random.default_rng(0))[0].ids == pieces[0].ids
 
 
+def test_every_second_example_of_a_class_confirms():
+    gold = np.array([0, 1, 0, 0, 2, 1, 0, 2, 0, 2])
+    assert np.flatnonzero(find_confirming(gold, 4)).tolist() == [2, 6]  # class 0; all others have fewer than four
+
+
+def test_what_is_confirmed_is_measured_on_the_other_half_alone():
+    checkpoint, examples = build_checkpoint("bert"), build_set([*SENTENCES, *PAIRS])
+    study = run(checkpoint, examples, INSERTIONS, (at("film", 0.5),), n_seeds=2)
+    gold = np.array([example.label for example in examples.examples])
+    confirming = find_confirming(gold, 3)
+    assert study.n_confirming.tolist() == [2, 2, 2]
+    other = replace(examples, examples=tuple(np.array(examples.examples)[confirming]))
+    alone = run(checkpoint, other, INSERTIONS, (at("film", 0.5),), n_seeds=2)
+    chosen = replace(examples, examples=tuple(np.array(examples.examples)[~confirming]))
+    choosing = run(checkpoint, chosen, INSERTIONS, (at("film", 0.5),), n_seeds=0)
+    np.testing.assert_array_equal(study.confirmed_before.accuracy, alone.before.accuracy)
+    assert study.best == tuple(
+        pick_best([result.after.accuracy for result in choosing.results], below=choosing.before.accuracy)
+    )
+    for result, same, half in zip(study.results, alone.results, choosing.results, strict=True):
+        np.testing.assert_array_equal(result.choosing_accuracy, half.after.accuracy)
+        for name in ("accuracy", "low", "high"):
+            np.testing.assert_array_equal(getattr(result.confirmed_after, name), getattr(same.after, name))
+            np.testing.assert_array_equal(getattr(result.confirmed_success, name), getattr(same.success, name))
+        for control, twin in zip(result.controls, same.controls, strict=True):
+            assert control.insertions == twin.insertions
+            np.testing.assert_array_equal(control.confirmed_accuracy, twin.accuracy)
+            np.testing.assert_array_equal(control.confirmed_success, twin.success)
+        assert np.isnan(same.confirmed_success.accuracy).all()  # two of a class are not split again
+        assert [find_verdict(same, label) for label in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("low", "highest", "expected"),
+    [
+        (0.31, 0.3, "more than chance"),
+        (0.3, 0.3, "no more than chance"),
+        (0.1, 0.3, "no more than chance"),
+        (math.nan, 0.3, None),
+        (0.3, math.nan, None),
+    ],
+)
+def test_a_verdict_asks_for_more_than_the_highest_random_draw(low, highest, expected):
+    draws = np.array([[0.0], [highest], [0.2]])
+    random = Control("random", ((),) * 3, draws * 0, draws * 0 + 1, draws * 0, draws)
+    shuffled = replace(random, kind="shuffled", confirmed_success=draws * 0 + 1)
+    share = ClassAccuracy(np.array([0.9]), np.array([low]), np.array([1.0]))
+    result = TriggerResult(
+        *(None, (), share, share, np.zeros(1), (shuffled, random), (), np.zeros(1, int)), confirmed_success=share
+    )
+    assert find_verdict(result, 0) == expected
+    assert find_verdict(replace(result, controls=(shuffled,)), 0) is None
+    assert find_verdict(replace(result, confirmed_success=None), 0) is None
+    assert find_verdict(replace(result, controls=(replace(random, confirmed_success=None),)), 0) is None
+
+
 def test_the_best_of_each_class_come_first_and_are_those_of_lowest_accuracy():
     checkpoint, examples = build_checkpoint("bert"), build_set([*SENTENCES, *PAIRS])
     items = [(at(token, 0.5),) for token in ("film", "nobody", "bad", "music", "park", "good")]
@@ -129,8 +188,10 @@ def test_the_best_of_each_class_come_first_and_are_those_of_lowest_accuracy():
         seen.append((len(study.results), sum(bool(result.controls) for result in study.results)))
     assert seen == sorted(seen)
     for label, best in enumerate(study.best):
-        values = [result.after.accuracy[label] for result in study.results]
-        lowering = sorted(value for value in values if value < study.before.accuracy[label])
+        values = [result.choosing_accuracy[label] for result in study.results]
+        n, n_confirming = study.n_by_class[label], study.n_confirming[label]
+        n_right = study.before.accuracy[label] * n - study.confirmed_before.accuracy[label] * n_confirming
+        lowering = sorted(value for value in values if value < n_right / (n - n_confirming) - 1e-9)
         assert [values[number] for number in best] == lowering[:3]
         assert all(study.results[number].controls for number in best)
 
@@ -144,6 +205,9 @@ def test_all_examples_of_one_class():
     assert np.isnan(study.results[0].after.accuracy).tolist() == [True, False, True]
     assert np.isnan(study.results[0].change).tolist() == [True, False, True]
     assert study.best[0] == study.best[2] == ()
+    assert study.n_confirming.tolist() == [0, 4, 0]
+    assert np.isnan(study.results[0].confirmed_success.accuracy)[[0, 2]].all()
+    assert find_verdict(study.results[0], 0) is None
 
 
 def test_nothing_to_insert_changes_nothing():

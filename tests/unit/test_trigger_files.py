@@ -18,7 +18,7 @@ from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_trigg
 from attattr_core.triggers.files import dump_triggers, load_triggers, save_triggers
 from attattr_core.triggers.patterns import choose_insertions
 from attattr_core.triggers.pictures import describe_picture, draw_result, draw_study
-from attattr_core.triggers.results import TriggerSet
+from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet, TriggerStudy
 from attattr_core.triggers.study_files import dump_study, load_study, save_study
 from attattr_core.triggers.tables import describe_best, dump_csv
 
@@ -100,13 +100,36 @@ def test_a_study_comes_back_as_it_was(study, tmp_path):
         assert [vars(flip) for flip in one.flips] == [vars(flip) for flip in other.flips]
         np.testing.assert_array_equal(one.n_flips, other.n_flips)
         for name in ("accuracy", "low", "high"):
-            for part in ("after", "success"):
+            for part in ("after", "success", "confirmed_after", "confirmed_success"):
                 values = [getattr(getattr(result, part), name) for result in (one, other)]
                 np.testing.assert_allclose(*values, atol=1e-6)
         for control, twin in zip(one.controls, other.controls, strict=True):
             assert control.kind == twin.kind
             np.testing.assert_allclose(control.accuracy, twin.accuracy, atol=1e-6)
             np.testing.assert_allclose(control.success, twin.success, atol=1e-6)
+            np.testing.assert_allclose(control.confirmed_accuracy, twin.confirmed_accuracy, atol=1e-6)
+            np.testing.assert_allclose(control.confirmed_success, twin.confirmed_success, atol=1e-6)
+        np.testing.assert_allclose(one.choosing_accuracy, other.choosing_accuracy, atol=1e-6)
+    np.testing.assert_array_equal(found.n_confirming, study.n_confirming)
+    np.testing.assert_allclose(found.confirmed_before.low, study.confirmed_before.low, atol=1e-6)
+
+
+def test_a_study_from_before_the_halves_is_read(study, tmp_path):
+    entries = json.loads(dump_study(study))
+    del entries[0]["study"]["confirming"]
+    for entry in entries:
+        del entry["choosing"], entry["confirmed"]
+        for control in entry["controls"]:
+            del control["confirmed_accuracy"], control["confirmed_success"]
+    (tmp_path / "study.json").write_text(json.dumps(entries))
+    found = load_study(tmp_path / "study.json")
+    assert found.n_confirming is found.confirmed_before is found.results[0].confirmed_after is None
+    assert found.results[0].controls[0].confirmed_success is None
+    save_study(found, tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == entries
+    rows = list(csv.DictReader(io.StringIO(dump_csv(found))))
+    assert {row["n_confirming"] + row["confirmed_success"] + row["verdict"] for row in rows} == {""}
+    assert "confirming" not in " ".join(describe_best(found))
 
 
 def test_every_entry_has_one_accuracy_per_label_name_and_controls(study):
@@ -175,6 +198,10 @@ def test_damaged_lists_are_refused_in_one_sentence(tmp_path):
         (("study", "versions"), 3),
         (("accuracy", "low"), [0.5]),
         (("change",), [-7, 0, 0]),
+        (("study", "confirming"), {}),
+        (("study", "skipped"), [{"tokens": 3}]),
+        (("choosing",), [2, 0, 0]),
+        (("confirmed", "success"), {}),
         (("n_flips",), [-1, 0, 0]),
         (("controls",), [{}]),
         (("insertions",), [["film", 3, 0.5]]),
@@ -203,9 +230,34 @@ def test_tables_sentences_and_pictures(study):
     assert len(rows) == len(study.results) * 3
     assert float(rows[0]["accuracy"]) == pytest.approx(study.results[0].after.accuracy[0], abs=1e-6)
     assert rows[0]["tokens"] == "film + bad"
-    assert len(describe_best(study)) == 3
+    assert rows[0]["n_confirming"] == "2"
+    assert float(rows[0]["confirmed_accuracy"]) == pytest.approx(study.results[0].confirmed_after.accuracy[0], abs=1e-6)
+    assert len(describe_best(study)) == 3 + sum(map(len, study.best))
     assert describe_picture(study)
     panels = draw_study(study, numbers=[[0, 1], [1], []]).axes
     assert [len(axes.patches) for axes in panels] == [7, 4, 1]  # three bars a trigger, and the interval
     for measure in ("accuracy", "success"):
         assert len(draw_result([(study, study.results[0])] * 2, measure=measure).axes) == 2
+
+
+def test_the_table_says_rank_draws_and_verdict_and_holds_no_formula():
+    random = Control("random", ((), ()), *[np.array([[0.1, 0.2], [0.3, 0.4]])] * 4)
+    share = ClassAccuracy(np.array([0.5, 0.6]), np.array([0.35, 0.3]), np.array([0.7, 0.8]))
+    result = TriggerResult(
+        *(None, (at("=cmd", 0.5),), share, share, np.array([-0.1, 0]), (random,), (), np.array([3, 2])),
+        *(share.accuracy, share, share),
+    )
+    study = TriggerStudy(
+        *((result,), share, np.array([8, 9]), ((0,), ()), ("-no", "yes"), "@model", "", "", "+data", "", 17, {}),
+        *(np.array([4, 4]), share),
+    )
+    first, second = csv.DictReader(io.StringIO(dump_csv(study)))
+    assert [first[name] for name in ("model", "data", "tokens", "gold_class")] == ["'@model", "'+data", "'=cmd", "'-no"]
+    assert [row["rank"] for row in (first, second)] == ["1", ""]
+    assert [row["verdict"] for row in (first, second)] == ["more than chance", "no more than chance"]
+    assert [float(first[f"confirmed_random_success_{name}"]) for name in ("mean", "min", "max")] == [0.2, 0.1, 0.3]
+    assert float(first["mean_change"]) == -0.1
+    assert describe_best(study)[1].endswith(
+        "success on the 4 confirming examples 50.0% (35.0% to 70.0%), random tokens 20.0% (10.0% to 30.0%): more than "
+        "chance"
+    )
