@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs
+from attattr_core.cli.outputs import check_outputs, write_file
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -127,16 +127,18 @@ def _write(study: "TriggerStudy", triggers: "TriggerSet", options: argparse.Name
     if options.table is not None:
         from attattr_core.triggers.tables import dump_csv
 
-        options.table.write_text(dump_csv(study), encoding="utf-8")
+        write_file(options.table, dump_csv(study))
     if options.picture is not None:
         from attattr_core.pictures import render
         from attattr_core.triggers.pictures import draw_study
 
-        options.picture.write_bytes(render(draw_study(study), options.picture.suffix.lower()[1:]))
+        write_file(options.picture, render(draw_study(study), options.picture.suffix.lower()[1:]))
 
 
 def _print(study: "TriggerStudy") -> None:
-    from attattr_core.triggers.tables import describe_best
+    from attattr_core.triggers.tables import describe_best, describe_skipped
 
+    if skipped := describe_skipped(study):
+        print(skipped, file=sys.stderr)
     for line in describe_best(study):
         print(line, file=sys.stderr)

@@ -19,6 +19,7 @@ from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, dr
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
     Pieces,
+    check_room,
     find_special_tokens,
     resolve_insertions,
 )
@@ -27,6 +28,7 @@ from attattr_core.triggers.overlap import drop_mined
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.results import (
     Insertion,
+    Skipped,
     Trigger,
     TriggerResult,
     TriggerSet,
@@ -88,7 +90,8 @@ def evaluate_triggers(
         The study so far; closing the generator stops the work.
 
     Raises:
-        UserError: When examples were mined, no trigger is strong enough, or one leaves no room for a text.
+        UserError: When examples were mined, no trigger is strong enough, or none can be inserted; a single one that
+            cannot is skipped.
     """
     kept = select_triggers(triggers, threshold=threshold, n_triggers=n_triggers)
     special = SPECIAL_TOKENS | find_special_tokens(checkpoint)
@@ -152,11 +155,31 @@ def evaluate_insertions(
     """
     check_classes(checkpoint)
     examples = drop_mined(rename_classes(examples, checkpoint.labels), mined, drop=drop_overlap)
-    resolved = [resolve_insertions(checkpoint, insertions, as_words=as_words) for _, insertions in items]
     if n_seeds < 0 or seed < 0:
         raise UserError(f"There are {n_seeds} controls from seed {seed}: choose 0 or more of both.")
-    job = _Job(Attack(checkpoint, examples.examples), examples, source_model or checkpoint.name, n_seeds, seed, n_flips)
-    return _evaluate(job, items, resolved, only_best=only_best)
+    attack = Attack(checkpoint, examples.examples)
+    usable, resolved, skipped = _resolve(attack, items, as_words=as_words)
+    job = _Job(attack, examples, source_model or checkpoint.name, n_seeds, seed, n_flips, skipped)
+    return _evaluate(job, usable, resolved, only_best=only_best)
+
+
+def _resolve(
+    attack: Attack, items: Sequence[tuple[Trigger | None, tuple[Insertion, ...]]], *, as_words: bool
+) -> tuple[list[tuple[Trigger | None, tuple[Insertion, ...]]], list[tuple[Pieces, ...]], tuple[Skipped, ...]]:
+    """What can be inserted, what that is in the vocabulary, and what cannot."""
+    usable, resolved, skipped = [], [], []
+    for item in items:
+        try:
+            pieces = resolve_insertions(attack.checkpoint, item[1], as_words=as_words)
+            check_room(attack.checkpoint, pieces, is_pair=attack.has_pairs)
+        except UserError as error:
+            skipped.append(Skipped(tuple(one.token for one in item[1]), str(error)))
+        else:
+            usable.append(item)
+            resolved.append(pieces)
+    if skipped and not usable:
+        raise UserError(f"None of the {len(items)} triggers can be inserted. The first: {skipped[0].reason}")
+    return usable, resolved, tuple(skipped)
 
 
 @dataclass(frozen=True)
@@ -169,6 +192,7 @@ class _Job:
     n_seeds: int
     seed: int
     n_flips: int
+    skipped: tuple[Skipped, ...]
 
 
 def _evaluate(
@@ -234,4 +258,5 @@ def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:
         versions=list_versions(),
         n_confirming=np.bincount(gold[confirming], minlength=n_labels),
         confirmed_before=measure_accuracy(gold[confirming], right[confirming], n_labels),
+        skipped=job.skipped,
     )

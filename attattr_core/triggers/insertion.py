@@ -112,17 +112,21 @@ def insert_into_example(
     encoded = encoded or encode(checkpoint, text, text_pair)
     wanted = [piece for piece in pieces if piece.sentence in encoded.sentences]
     n_inserted = sum(len(piece.ids) for piece in wanted)
-    limit = find_max_length(checkpoint)
-    if len(encoded.tokens) + n_inserted > limit:
-        n_texts = 1 + (1 in encoded.sentences)
-        n_special = checkpoint.tokenizer.num_special_tokens_to_add(n_texts > 1)
-        if n_inserted > limit - n_special - n_texts:
-            raise UserError(
-                f"The trigger has {n_inserted} tokens, which leaves no room for a text in the {limit} that "
-                f"{checkpoint.name!r} takes: use fewer."
-            )
+    if len(encoded.tokens) + n_inserted > find_max_length(checkpoint):
+        check_room(checkpoint, wanted, is_pair=1 in encoded.sentences)
         encoded = encode(checkpoint, text, text_pair, n_reserved=n_inserted)
     return _insert(encoded, wanted)
+
+
+def check_room(checkpoint: Checkpoint, pieces: Sequence[Pieces], *, is_pair: bool) -> None:
+    """Raises UserError when a trigger leaves no room for a token of each sentence."""
+    n_inserted, limit = sum(len(piece.ids) for piece in pieces), find_max_length(checkpoint)
+    n_special = checkpoint.tokenizer.num_special_tokens_to_add(is_pair)
+    if n_inserted > limit - n_special - (1 + is_pair):
+        raise UserError(
+            f"The trigger has {n_inserted} tokens, which leaves no room for a text in the {limit} that "
+            f"{checkpoint.name!r} takes: use fewer."
+        )
 
 
 def plan_indices(length: int, pieces: Sequence[Pieces]) -> list[int]:

@@ -20,7 +20,7 @@ from attattr_core.triggers.attack import check_classes
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.mining_job import Chosen, MiningSoFar, build_key, encode_examples, group_examples
 from attattr_core.triggers.mining_state import MiningState
-from attattr_core.triggers.pooled import read_record
+from attattr_core.triggers.pooled import MIN_EXAMPLES, read_record
 from attattr_core.triggers.pooled_mining import mine_pooled
 from attattr_core.triggers.results import Trigger, TriggerSet
 from attattr_core.triggers.strongest import find_patterns
@@ -73,6 +73,11 @@ def mine_triggers(
     examples = rename_classes(examples, checkpoint.labels)
     check_function(settings.function, find_output_kind(checkpoint.model.config))
     chosen = encode_examples(checkpoint, examples, n_examples, min_tokens, seed)
+    if mode == "pooled" and len(chosen) < MIN_EXAMPLES:
+        raise UserError(
+            f"Pooled mining tries on some examples what the others give, so it needs {MIN_EXAMPLES} or more, not "
+            f"{len(chosen)}: take more examples, or mode paper."
+        )
     job = TriggerSet(
         triggers=(),
         mode=mode,

@@ -22,6 +22,7 @@ from attattr_core.triggers.patterns import SECOND_SHARE, SPECIAL_TOKENS, choose_
 from attattr_core.triggers.results import Trigger
 from attattr_core.triggers.tallies import measure_success
 
+MIN_EXAMPLES = 4  # two to try candidates on, two to take them from
 HELD_OUT = 0.4  # share of the examples on which candidates are tried
 N_STRONGEST = 8  # tokens kept of an example
 N_PATTERNS = 40  # candidates of a predicted class that are patterns, the strongest

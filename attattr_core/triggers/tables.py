@@ -10,6 +10,8 @@ import numpy as np
 from attattr_core.storage import guard_cell
 from attattr_core.triggers.results import ClassAccuracy, Control, Insertion, TriggerResult, TriggerStudy
 
+_MAX_REASONS = 3  # that are told
+
 Verdict = Literal["more than chance", "no more than chance"]
 
 
@@ -75,6 +77,16 @@ def describe_best(study: TriggerStudy) -> list[str]:
         lines.append(before + (", with the best triggers:" if numbers else "; no trigger lowers it"))
         lines += [f"  {_describe_result(study.results[number], study, label)}" for number in numbers]
     return lines
+
+
+def describe_skipped(study: TriggerStudy) -> str:
+    """Says which triggers could not be inserted, and of the first ones why; "" where there is none."""
+    if not study.skipped:
+        return ""
+    were = "trigger was" if len(study.skipped) == 1 else "triggers were"
+    reasons = "; ".join(f"{' + '.join(one.tokens)}: {one.reason}" for one in study.skipped[:_MAX_REASONS])
+    more = " …" if len(study.skipped) > _MAX_REASONS else ""
+    return f"{len(study.skipped)} {were} skipped on {study.model}: {reasons}{more}"
 
 
 def _describe(result: TriggerResult, study: TriggerStudy) -> list[str]:

@@ -11,12 +11,11 @@ import numpy as np
 
 from attattr_core.triggers.pieces import strip_marks
 from attattr_core.triggers.results import Insertion, TriggerResult, TriggerStudy
-from attattr_core.triggers.tables import find_verdict
+from attattr_core.triggers.tables import describe_skipped, find_verdict
 from attattr_core.ui.triggers_mined import Mined, find_results
 
 VERSION = 1
 MAX_FLIPS = 12  # of each trigger; the figures count all
-_MAX_REASONS = 3
 _DIGITS = 6
 
 
@@ -155,13 +154,7 @@ def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None
 def _list_notices(mined: Mined) -> list[str]:
     """What there is to know: of the data, and of triggers that could not be inserted."""
     notices = list(mined.notices.values())
-    for study in (mined.study, mined.transfer):
-        skipped = study.skipped if study is not None else ()
-        if skipped:
-            were = "trigger was" if len(skipped) == 1 else "triggers were"
-            reasons = "; ".join(f"{' + '.join(one.tokens)}: {one.reason}" for one in skipped[:_MAX_REASONS])
-            more = " …" if len(skipped) > _MAX_REASONS else ""
-            notices.append(f"{len(skipped)} {were} skipped on {study.model}: {reasons}{more}")
+    notices += [describe_skipped(study) for study in (mined.study, mined.transfer) if study is not None]
     return list(dict.fromkeys(filter(None, notices)))
 
 

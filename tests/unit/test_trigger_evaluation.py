@@ -19,8 +19,8 @@ from attattr_core.triggers.controls import draw_random, draw_shuffled, list_rand
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
 from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import insert_into_example, resolve_insertions
-from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet
-from attattr_core.triggers.tables import find_verdict
+from attattr_core.triggers.results import ClassAccuracy, Control, Insertion, TriggerResult, TriggerSet
+from attattr_core.triggers.tables import describe_skipped, find_verdict
 from attattr_core.triggers.tallies import pick_best
 from attattr_core.triggers.transfer import transfer_triggers
 from attattr_core.triggers.words import carries_label, filter_triggers, mark_loaded
@@ -229,6 +229,24 @@ def test_mined_examples_are_refused_or_dropped_on_request():
     everything = replace(triggers, example_digests=tuple(map(digest_example, examples.examples)))
     with pytest.raises(UserError, match="8 of the 8 examples"):
         evaluate_triggers(checkpoint, examples, everything, drop_overlap=True)
+
+
+def test_what_cannot_be_inserted_is_skipped_and_told():
+    checkpoint, examples = build_checkpoint("bert"), build_set(SENTENCES)
+    good, nowhere = (Insertion("film", 0, 0.5),), (Insertion("film", 0, 1.5),)
+    long = (Insertion("film", 0, 0.5),) * 600
+    items = [(None, nowhere), (None, good), (None, long)]
+    *_, last = evaluate_insertions(checkpoint, examples, items, n_seeds=1)
+    *_, alone = evaluate_insertions(checkpoint, examples, [(None, good)], n_seeds=1)
+    (result,), (expected,) = last.study.results, alone.study.results
+    assert result.insertions == good
+    np.testing.assert_array_equal(result.after.accuracy, expected.after.accuracy)
+    assert [len(one.tokens) for one in last.study.skipped] == [1, 600]
+    assert "give a place from 0 to 1" in last.study.skipped[0].reason
+    assert "leaves no room for a text" in last.study.skipped[1].reason
+    assert describe_skipped(last.study).startswith("2 triggers were skipped on bert: film: The token 'film' is to go")
+    with pytest.raises(UserError, match=r"None of the 2 triggers can be inserted\. The first: The token 'film'"):
+        evaluate_insertions(checkpoint, examples, [items[0], items[2]])
 
 
 def test_weak_patterns_are_left_out():

@@ -103,6 +103,8 @@ def test_mistakes_are_told_before_any_work():
         mine_triggers(checkpoint, examples, mode="best")
     with pytest.raises(UserError, match="choose 1 or more"):
         mine_triggers(checkpoint, examples, n_examples=0)
+    with pytest.raises(UserError, match="it needs 4 or more, not 3: take more examples, or mode paper"):
+        mine_triggers(checkpoint, examples, mode="pooled", n_examples=3)
     with pytest.raises(UserError, match="predicts a single value"):
         mine_triggers(build_checkpoint("bert", n_labels=1), build_set(SENTENCES, n_labels=1))
     with pytest.raises(UserError, match="are not those of the model"):
