@@ -83,7 +83,7 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 tree_tab = build_tree_tab()
             with gr.Tab("Heads", id="heads"):
                 heads_tab = build_heads_tab(first)
-            with gr.Tab("Triggers", id="triggers"):
+            with gr.Tab("Triggers", id="triggers", elem_id="triggers-tab"):
                 triggers_tab = build_triggers_tab(models, first)
             with gr.Tab("About", id="about"):
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])

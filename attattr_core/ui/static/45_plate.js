@@ -51,14 +51,14 @@ function drawLabel(frame, measured, index, fontSize, align, strong) {
   const width = measured.widths[index];
   const start = align === "right" ? -width : 0;
   const sentence = shown.groups.sentences[index];
+  if (strong) {
+    context.fillStyle = rgb(theme.surface, 0);
+    context.fillRect(start - 2, -fontSize / 2 - 2, width + 4, fontSize + 5);
+  }
   if (shown.groups.inserted?.[index]) {
     context.strokeStyle = theme.inserted;
     context.lineWidth = 1;
     context.strokeRect(start - 2.5, -fontSize / 2 - 1.5, width + 5, fontSize + 3);
-  }
-  if (strong) {
-    context.fillStyle = rgb(theme.surface, 0);
-    context.fillRect(start - 2, -fontSize / 2 - 2, width + 4, fontSize + 5);
   }
   context.font = (strong ? "bold " : "") + fontSize + "px " + theme.mono;
   context.fillStyle = sentence < 0 && !strong ? theme.quiet : theme.text;

@@ -139,7 +139,7 @@ function outline(frame, geometry, mark, lineWidth, dash) {
   context.strokeRect(x + mark.column * cell + shift - 1, y + mark.row * cell + shift - 1, size + 2, size + 2);
 }
 
-/** Labels that are always shown, hovered or pinned, with the rest thinned out so that none overlap. */
+/** Labels that are always shown, hovered, pinned or inserted ones, with the rest thinned out so that none overlap. */
 function drawAxis(frame, geometry, axis) {
   const { context, shown, hover, pin } = frame;
   const { left, top, cell, fontSize, cap } = geometry;
@@ -168,7 +168,10 @@ function drawAxis(frame, geometry, axis) {
     drawLabel(frame, measured, k, strong ? Math.max(fontSize, 11) : fontSize, isRow ? "right" : "left", strong);
     context.restore();
   };
-  for (let k = from; k <= to; k++) if (k % step === 0 && !marked.has(k)) drawOne(k, false);
+  const inserted = step > 1 ? [...shown.groups.labels.keys()].filter((k) => shown.groups.inserted?.[k]) : [];
+  const isFree = (k) => !marked.has(k) && !inserted.some((other) => Math.abs(other - k) < step);
+  for (let k = from; k <= to; k++) if (k % step === 0 && isFree(k)) drawOne(k, false);
+  for (const k of inserted) marked.add(k);
   for (const k of marked) if (k >= from && k <= to) drawOne(k, true);
 }
 

@@ -23,6 +23,7 @@ function createTrial(root) {
   const words = make("span", { class: "aa-quiet", role: "status", "data-testid": "trial-progress" });
   const outcome = createOutcome();
   const difference = createDifference((which, tab) => trigger("open_result", { run: message?.run, which, tab }));
+  const note = make("p", { class: "aa-quiet", "data-testid": "trial-note" });
   const exports = exportMenu("trial", TRIAL_FORMATS, (format) => trigger("export_trial", { run: message?.run, format, ...difference.selection() }));
   const panel = make(
     "section",
@@ -43,6 +44,7 @@ function createTrial(root) {
     placing.node,
     make("div", { class: "aa-trial-tools" }, make("span", { class: "aa-trial-add" }, field, add), follow, clear, make("span", { class: "aa-trial-run" }, run, stop, words)),
     outcome.node,
+    note,
     difference.node,
   );
   root.replaceChildren(panel);
@@ -70,8 +72,10 @@ function createTrial(root) {
     clear.hidden = !n;
     follow.hidden = !pickedTrigger() || !placing.isOwn();
     const count = message?.n_total ? message.n_done + " of " + message.n_total + " layers" : "";
-    words.textContent = running ? (message?.status === "running" ? count : "starting …") : message?.status === "stopped" ? "stopped · " + count : n ? "" : "Pick a trigger above, or add words.";
+    words.textContent = running ? (message?.status === "running" ? count : "starting …") : message?.status === "stopped" ? "stopped" + (count ? " · " + count : "") : n ? "" : "Pick a trigger above, or add words.";
     exports.hidden = !message?.maps;
+    const summed = message?.is_summed ? "The text is long: heads are shown summed." : "";
+    note.textContent = [message?.notice, summed].filter(Boolean).join(" ");
   }
 
   function refresh() {
