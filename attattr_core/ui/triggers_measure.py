@@ -149,11 +149,11 @@ def _mine(work: _Work, wanted: Wanted, *, evaluates: bool) -> Iterator[Values]:
     yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
     for part in work.listen("mining", mine(job), examples):
         if work.is_due(part.n_done, part.n_total, "examples" if job.mode == "paper" else "steps", "mining"):
-            yield work.show("running", wanted.mode, gather(part.triggers) if part.triggers.triggers else None)
+            yield work.show("running", wanted.mode, gather(part.found) if part.found.triggers else None)
     job.state.unlink(missing_ok=True)  # nothing is left to go on with, and it holds tokens of texts
-    if not part.triggers.triggers:
+    if not part.found.triggers:
         raise UserError("No trigger was found in these examples: take more of them, or other data.")
-    mined = gather(part.triggers)
+    mined = gather(part.found)
     if others is None:
         yield work.show("done", wanted.mode, mined)
         return
@@ -188,8 +188,8 @@ def _evaluate(work: _Work, job: EvaluationJob, mined: Mined, wanted: Wanted) -> 
         mined = replace(mined, source=(wanted.evaluation, job.examples.label_names, wanted.drops))
     for part in work.listen(name, evaluate(job), job.examples):
         if work.is_due(part.n_done, part.n_total, "passes over the data", f"evaluating on {attacked.name}"):
-            yield work.show("running", mode, replace(mined, **{name: part.study}))
-    yield work.show("done", mode, replace(mined, **{name: part.study}))
+            yield work.show("running", mode, replace(mined, **{name: part.found}))
+    yield work.show("done", mode, replace(mined, **{name: part.found}))
 
 
 def _own(names: Names | None, choice: Choice) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Mining and evaluating triggers. On ZeroGPU another process does it, as with `attattr_core.ui.work`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.triggers.overlap import choose_examples, drop_mined
-from attattr_core.triggers.results import TriggerSet
+from attattr_core.triggers.results import TriggerSet, TriggerStudy
 from attattr_core.ui.cut_texts import tell_cut
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
@@ -18,8 +18,6 @@ from attattr_core.ui.work import Refusal, find_cache
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
-    from attattr_core.triggers.evaluation import EvaluationSoFar
-    from attattr_core.triggers.mining import MiningSoFar
 
 _CHARACTERS = 100  # of an example, as most have
 _EVALUATED = "to evaluate on"
@@ -86,6 +84,21 @@ class Notice:
     sentence: str
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What there is so far, and how far the work is; unlike the core's own steps it is read without loading torch.
+
+    Attributes:
+        found: The triggers, or what they do.
+        n_done: Pieces of work done.
+        n_total: And to do.
+    """
+
+    found: TriggerSet | TriggerStudy
+    n_done: int
+    n_total: int
+
+
 def _count_bytes(description: Description) -> int:
     parts = [part for part in (description, description.base) if part is not None]
     return sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
@@ -102,7 +115,7 @@ def _estimate_evaluation(job: EvaluationJob) -> int:
 
 
 @on_gpu(_estimate_mining)
-def mine(job: MiningJob) -> "Iterator[MiningSoFar | Notice | Refusal]":
+def mine(job: MiningJob) -> Iterator[Part | Notice | Refusal]:
     """Mines triggers, some examples at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.mining import mine_triggers
 
@@ -112,7 +125,9 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Notice | Refusal]":
             mined = replace(job.examples, examples=tuple(job.examples.examples[index] for index in chosen))
             yield Notice(tell_cut(checkpoint, mined, "to mine"))
             options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed", "state")}
-            yield from mine_triggers(checkpoint, job.examples, **options)
+            with closing(mine_triggers(checkpoint, job.examples, **options)) as steps:
+                for step in steps:
+                    yield Part(step.triggers, step.n_done, step.n_total)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:
@@ -120,7 +135,7 @@ def mine(job: MiningJob) -> "Iterator[MiningSoFar | Notice | Refusal]":
 
 
 @on_gpu(_estimate_evaluation)
-def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Notice | Refusal]":
+def evaluate(job: EvaluationJob) -> Iterator[Part | Notice | Refusal]:
     """Evaluates triggers, one pass over the data at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.evaluation import evaluate_triggers
     from attattr_core.triggers.transfer import transfer_triggers
@@ -128,15 +143,18 @@ def evaluate(job: EvaluationJob) -> "Iterator[EvaluationSoFar | Notice | Refusal
     names = ("n_triggers", "n_seeds", "only_best")
     options = {"drop_overlap": job.drops, **{name: getattr(job, name) for name in names}}
     try:
-        with _use(job.description, job.names) as checkpoint:
+        with ExitStack() as stack:
+            checkpoint = attacked = stack.enter_context(_use(job.description, job.names))
+            if job.second is not None:
+                attacked = stack.enter_context(_use(job.second, job.second_names))
             examples = drop_mined(job.examples, job.triggers.example_digests, drop=True) if job.drops else job.examples
+            yield Notice(tell_cut(attacked, examples, _EVALUATED))
             if job.second is None:
-                yield Notice(tell_cut(checkpoint, examples, _EVALUATED))
-                yield from evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
-                return
-            with _use(job.second, job.second_names) as attacked:
-                yield Notice(tell_cut(attacked, examples, _EVALUATED))
-                yield from transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
+                steps = evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
+            else:
+                steps = transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
+            for step in stack.enter_context(closing(steps)):
+                yield Part(step.study, step.n_done, step.n_total)
     except UserError as error:
         yield Refusal(str(error))
     except MemoryError:

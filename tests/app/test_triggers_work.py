@@ -2,6 +2,9 @@
 
 import base64
 import json
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import gradio as gr
@@ -12,11 +15,15 @@ from attattr_core.triggers.files import save_triggers
 from attattr_core.triggers.study_files import save_study
 from attattr_core.ui import Models
 from attattr_core.ui.data_choice import DataChoice
+from attattr_core.ui.data_picker import read_choice
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.triggers_exports import export_triggers
 from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
 from attattr_core.ui.triggers_request import Wanted
 from attattr_core.ui.triggers_shown import fill, find_shown, forget_own, open_file, stop_work, use_flip
+from attattr_core.ui.triggers_work import EvaluationJob, MiningJob
+from attattr_core.ui.triggers_work import evaluate as evaluate_part
+from attattr_core.ui.triggers_work import mine as mine_part
 
 MINED = """sentence\tlabel
 Nobody in this film is ever worth watching for a minute.\tnegative
@@ -220,3 +227,14 @@ def test_only_what_is_on_the_server_is_exported(models, wanted):
     for asked, sentence in ((None, "Unknown file format"), ({"format": "csv", "run": "x"}, "no longer on the server")):
         event._data = asked
         assert sentence in json.loads(export_triggers(choice, {}, event)[1])["text"]
+
+
+def test_what_leaves_the_process_with_the_gpu_is_read_without_torch(models, wanted):
+    description = models.find("sst2").description
+    *_, mined = mine_part(MiningJob(description, (), read_choice(wanted.mining, None), "paper", 1, 0, None, None))
+    others = read_choice(wanted.evaluation, None)
+    *_, evaluated = evaluate_part(EvaluationJob(description, (), others, mined.found, 1, 0))
+    script = "import pickle, sys; parts = pickle.load(sys.stdin.buffer); print(len(parts), 'torch' in sys.modules)"
+    content = pickle.dumps([mined, evaluated])
+    done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
+    assert done.stdout.split() == [b"2", b"False"]
