@@ -23,8 +23,9 @@ def draw_study(study: TriggerStudy, *, numbers: Sequence[Sequence[int]] | None =
         numbers: For each class the triggers to draw; by default the three best.
 
     Returns:
-        The figure: one panel a class. Whiskers are 95 % Wilson intervals for triggers and the range over seeds for
-        controls; the line is the accuracy without a trigger, with its interval.
+        The figure: one panel a class, measured on its confirming half, or on all its examples where a study has no
+        halves or the class is too small for them. Whiskers are 95 % Wilson intervals for triggers and the range over
+        seeds for controls; the line is the accuracy without a trigger, with its interval.
     """
     chosen = study.best if numbers is None else numbers
     n_classes = len(study.labels)
@@ -74,27 +75,35 @@ def draw_result(studies: Sequence[tuple[TriggerStudy, TriggerResult]], *, measur
 
 
 def _draw_class(axes: Axes, study: TriggerStudy, label: int, results: Sequence[TriggerResult]) -> None:
-    before = study.before
+    confirmed = study.confirmed_before
+    is_split = confirmed is not None and study.n_confirming is not None and study.n_confirming[label] > 0
+    before = confirmed if is_split else study.before
+    n = f"n = {study.n_confirming[label]}, the half that confirms" if is_split else f"n = {study.n_by_class[label]}"
     axes.axhline(before.accuracy[label], color=COLOURS["before"], lw=1.2, ls="--", label="no trigger")
     axes.axhspan(before.low[label], before.high[label], color=COLOURS["before"], alpha=0.08, lw=0)
     for place, result in enumerate(results):
-        _draw_group(axes, place, result, label, "accuracy")
+        _draw_group(axes, place, result, label, "accuracy", is_confirmed=is_split)
     names = ["\n".join(clean(one.token) for one in result.insertions) for result in results]
     axes.set_xticks(range(len(results)), names, fontsize=8, parse_math=False)
     axes.set_xlim(-0.6, max(len(results), 1) - 0.4)
-    axes.set_title(clean(f"“{study.labels[label]}”, n = {study.n_by_class[label]}"), fontsize=9, parse_math=False)
+    axes.set_title(clean(f"“{study.labels[label]}”, {n}"), fontsize=9, parse_math=False)
     if not results:
         axes.text(0.5, 0.5, "no trigger lowers it", transform=axes.transAxes, ha="center", fontsize=8)
     _finish(axes)
 
 
-def _draw_group(axes: Axes, place: int, result: TriggerResult, label: int, measure: str) -> None:
-    shares = result.after if measure == "accuracy" else result.success
+def _draw_group(
+    axes: Axes, place: int, result: TriggerResult, label: int, measure: str, *, is_confirmed: bool = False
+) -> None:
+    names = ("confirmed_after", "confirmed_success") if is_confirmed else ("after", "success")
+    shares = getattr(result, names[measure == "success"])
+    column_name = f"confirmed_{measure}" if is_confirmed else measure
     _draw_bar(axes, place - _WIDTH, "trigger", shares.low[label], shares.accuracy[label], shares.high[label])
     for offset, kind in ((0, "random"), (_WIDTH, "shuffled")):
         control = find_control(result, kind)
-        if control is not None:
-            column = getattr(control, measure)[:, label]
+        values = None if control is None else getattr(control, column_name)
+        if values is not None:
+            column = values[:, label]
             _draw_bar(axes, place + offset, kind, column.min(), column.mean(), column.max())
 
 

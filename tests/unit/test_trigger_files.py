@@ -236,6 +236,10 @@ def test_tables_sentences_and_pictures(study):
     assert describe_picture(study)
     panels = draw_study(study, numbers=[[0, 1], [1], []]).axes
     assert [len(axes.patches) for axes in panels] == [7, 4, 1]  # three bars a trigger, and the interval
+    assert panels[0].patches[1].get_height() == study.results[0].confirmed_after.accuracy[0]
+    assert panels[0].get_title() == "“no”, n = 2, the half that confirms"
+    whole = draw_study(replace(study, confirmed_before=None), numbers=[[0], [], []]).axes[0]
+    assert whole.patches[1].get_height() == study.results[0].after.accuracy[0]
     for measure in ("accuracy", "success"):
         assert len(draw_result([(study, study.results[0])] * 2, measure=measure).axes) == 2
 
