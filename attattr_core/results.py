@@ -14,6 +14,7 @@ from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.tree import MODES
+from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-faithfulness", 1
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "results"
@@ -151,7 +152,7 @@ def dump_result(figures: FaithfulnessFigures) -> str:
 
 def save_result(figures: FaithfulnessFigures, path: str | Path) -> None:
     """Saves figures as JSON."""
-    Path(path).write_text(dump_result(figures), encoding="utf-8")
+    write_whole(path, dump_result(figures))
 
 
 def load_result(path: str | Path) -> FaithfulnessFigures:

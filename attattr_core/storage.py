@@ -14,6 +14,7 @@ import numpy as np
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
+from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-attribution", 2  # 1 lacked output_kind
 MAX_BYTES = 512 << 20
@@ -46,7 +47,7 @@ def save_attribution(attribution: Attribution, path: str | Path) -> None:
     if suffix not in (".npz", ".json"):
         raise UserError(f"{str(path)!r} ends in {suffix!r}: save an attribution as .npz or .json.")
     content = dump_npz(attribution) if suffix == ".npz" else dump_json(attribution).encode()
-    Path(path).write_bytes(content)
+    write_whole(path, content)
 
 
 def dump_npz(attribution: Attribution) -> bytes:

@@ -13,6 +13,7 @@ from attattr_core.errors import UserError
 from attattr_core.json_files import reading_json
 from attattr_core.storage import clean_text
 from attattr_core.tree import MODES, AttributionTree, TreeEdge, TreeNode
+from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-tree", 1
 _MAX_BYTES = 64 << 20
@@ -61,7 +62,7 @@ def save_tree(tree: AttributionTree, path: str | Path) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".graphml"):
         raise UserError(f"{str(path)!r} ends in {suffix!r}: save a tree as .json or .graphml.")
-    Path(path).write_text(dump_tree(tree) if suffix == ".json" else dump_graphml(tree), encoding="utf-8")
+    write_whole(path, dump_tree(tree) if suffix == ".json" else dump_graphml(tree))
 
 
 def dump_graphml(tree: AttributionTree) -> str:

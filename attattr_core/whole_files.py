@@ -10,6 +10,16 @@ from typing import BinaryIO
 from attattr_core.errors import UserError
 
 
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Writes a file, which is the new one or the old one, whatever breaks off.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Gives a file to write, which takes the place of another once all is on the disk.

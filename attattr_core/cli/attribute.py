@@ -10,6 +10,7 @@ from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
 from attattr_core.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
+from attattr_core.whole_files import write_whole
 
 _SUFFIXES = (".npz", ".json", ".jsonl", ".svg", ".png", ".pdf")
 _OUTPUT_HELP = (
@@ -95,9 +96,9 @@ def _write(result: Any, path: Path, layer: int | None, head: int | None) -> None
     elif suffix == ".jsonl":
         contents = dump_authors_lines(result.attribution), dump_authors_lines(result.attention)
         for output, content in zip(_list_outputs(path), (*contents, dump_authors_tokens(result)), strict=True):
-            output.write_text(content, encoding="utf-8")
+            write_whole(output, content)
     else:
-        path.write_bytes(render(draw_overview(result, layer=layer, head=head), suffix[1:]))
+        write_whole(path, render(draw_overview(result, layer=layer, head=head), suffix[1:]))
 
 
 def _summarise(result: Any) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import check_suffix
-from attattr_core.cli.outputs import check_outputs, write_file
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
+from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.heads.results import HeadImportance
@@ -65,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
         if len(set(names)) == 1:
             names = tuple(path.stem for path in paths)
         figure = draw_comparison(comparison, names=names)
-        write_file(options.picture, render(figure, options.picture.suffix[1:].lower()))
+        write_whole(options.picture, render(figure, options.picture.suffix[1:].lower()))
     if options.output:
         facts = {"pearson": comparison.pearson, "spearman": comparison.spearman, "n_heads": comparison.x.size}
-        write_file(options.output, json.dumps(facts) + "\n")
+        write_whole(options.output, json.dumps(facts) + "\n")
     print(
         f"{comparison.x.size} heads: Pearson's r {comparison.pearson:.4f}, Spearman's rho {comparison.spearman:.4f}",
         file=sys.stderr,

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, write_file
+from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
+from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -127,12 +128,12 @@ def _write(study: "TriggerStudy", triggers: "TriggerSet", options: argparse.Name
     if options.table is not None:
         from attattr_core.triggers.tables import dump_csv
 
-        write_file(options.table, dump_csv(study))
+        write_whole(options.table, dump_csv(study))
     if options.picture is not None:
         from attattr_core.pictures import render
         from attattr_core.triggers.pictures import draw_study
 
-        write_file(options.picture, render(draw_study(study), options.picture.suffix.lower()[1:]))
+        write_whole(options.picture, render(draw_study(study), options.picture.suffix.lower()[1:]))
 
 
 def _print(study: "TriggerStudy") -> None:

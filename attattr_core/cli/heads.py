@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside, write_file
+from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
 from attattr_core.heads.results import METHODS, describe_cut
 from attattr_core.quadrature import RULES
+from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -92,9 +93,8 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
     if saved is not None:
         return saved, False
     partial = name_partial(options.output)
-    if not options.resume:
-        set_partial_aside(options.output)
-    steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
+    with beginning(options.output, resume=options.resume):
+        steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
     return _follow(steps, is_resumed=partial.exists()), True
 
 
@@ -123,7 +123,7 @@ def _draw(importance: "HeadImportance", path: Path) -> None:
     from attattr_core.heads.pictures_importance import draw_importance
     from attattr_core.pictures import render
 
-    write_file(path, render(draw_importance(importance), path.suffix[1:].lower()))
+    write_whole(path, render(draw_importance(importance), path.suffix[1:].lower()))
 
 
 def _summarise(importance: "HeadImportance") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside
+from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
 
@@ -69,8 +69,6 @@ def run(options: argparse.Namespace) -> None:
 
     checkpoint = load_model(options.model, options.device)
     examples = open_examples(options.data, checkpoint)
-    if not options.resume:
-        set_partial_aside(options.output)
     triggers = _mine(checkpoint, examples, options)
     if options.filter_words:
         triggers = filter_triggers(triggers)
@@ -83,15 +81,16 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "Trigg
     from attattr_core.cli.progress import show_progress
     from attattr_core.triggers.mining import mine_triggers
 
-    steps = mine_triggers(
-        checkpoint,
-        examples,
-        mode=options.mode,
-        n_examples=options.n_examples,
-        min_tokens=options.min_tokens,
-        seed=options.seed,
-        state=name_partial(options.output),
-    )
+    with beginning(options.output, resume=options.resume):
+        steps = mine_triggers(
+            checkpoint,
+            examples,
+            mode=options.mode,
+            n_examples=options.n_examples,
+            min_tokens=options.min_tokens,
+            seed=options.seed,
+            state=name_partial(options.output),
+        )
     try:
         return show_progress(steps, unit="example").triggers
     except KeyboardInterrupt:

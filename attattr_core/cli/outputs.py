@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from attattr_core.cli.common import check_writable
 from attattr_core.errors import UserError
-from attattr_core.whole_files import replacing
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
@@ -33,30 +34,32 @@ def name_partial(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
 
-def set_partial_aside(output: Path) -> None:
-    """Sets aside what was kept of work that is begun anew, and says where it is.
+@contextmanager
+def beginning(output: Path, *, resume: bool) -> Iterator[None]:
+    """Sets aside what was kept of work that begins anew, and puts it back when that is refused before it begins.
+
+    Args:
+        output: The file that the work writes in the end.
+        resume: Go on with what was kept; nothing is set aside.
 
     Raises:
-        UserError: When something else is in its place.
+        UserError: When something else is in the place of what is kept, or it cannot be moved.
     """
     partial = name_partial(output)
-    if not os.path.lexists(partial):
+    if resume or not os.path.lexists(partial):
+        yield
         return
     if not partial.is_file():
         raise UserError(f"{str(partial)!r} is in the way: remove it.")
-    old = partial.with_name(partial.name + ".old")
+    names = (partial.with_name(f"{partial.name}.old{number or ''}") for number in count())
+    old = next(path for path in names if not os.path.lexists(path))
     try:
-        os.replace(partial, old)
+        partial.rename(old)
     except OSError as error:
-        raise UserError(f"{str(old)!r} is in the way ({error.strerror}): remove it.") from error
+        raise UserError(f"{str(partial)!r} is in the way ({error.strerror}): remove it.") from error
+    try:
+        yield
+    except BaseException:
+        old.rename(partial)
+        raise
     print(f"Begun anew; {str(old)!r} keeps what was done before, for --resume under its former name.", file=sys.stderr)
-
-
-def write_file(path: Path, content: str | bytes) -> None:
-    """Writes a file, which is whole or the old one.
-
-    Raises:
-        UserError: When it cannot be written.
-    """
-    with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
-from attattr_core.cli.outputs import check_outputs, name_partial, set_partial_aside, write_file
+from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
+from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints import Checkpoint
@@ -170,20 +171,19 @@ def _measure(
     from attattr_core.heads.pruning import measure_curves
 
     partial = name_partial(options.output)
-    if not options.resume:
-        set_partial_aside(options.output)
-    steps = measure_curves(
-        checkpoint,
-        examples,
-        importances,
-        every_head=options.every_head,
-        directions=DIRECTIONS if options.direction == "both" else (options.direction,),
-        n_seeds=options.n_seeds,
-        seed=options.seed,
-        metric=options.metric,
-        layerwise=options.layerwise,
-        state=partial if checkpoint.revision else None,
-    )
+    with beginning(options.output, resume=options.resume):
+        steps = measure_curves(
+            checkpoint,
+            examples,
+            importances,
+            every_head=options.every_head,
+            directions=DIRECTIONS if options.direction == "both" else (options.direction,),
+            n_seeds=options.n_seeds,
+            seed=options.seed,
+            metric=options.metric,
+            layerwise=options.layerwise,
+            state=partial if checkpoint.revision else None,
+        )
     bar, done = None, None
     try:
         for done in steps:
@@ -202,8 +202,8 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
     from attattr_core.heads.study_files import save_study, tabulate_areas, tabulate_curves
 
     if options.output.suffix.lower() == ".csv":
-        write_file(options.output, tabulate_curves(study))
-        write_file(options.output.with_suffix(".areas.csv"), tabulate_areas(study))
+        write_whole(options.output, tabulate_curves(study))
+        write_whole(options.output.with_suffix(".areas.csv"), tabulate_areas(study))
     else:
         save_study(study, options.output)
     if options.picture:
@@ -211,9 +211,9 @@ def _write(study: "HeadStudy", options: argparse.Namespace) -> None:
         from attattr_core.pictures import render
 
         file_format = options.picture.suffix[1:].lower()
-        write_file(options.picture, render(draw_curves(study), file_format))
+        write_whole(options.picture, render(draw_curves(study), file_format))
         if options.layerwise:
-            write_file(_name_layers(options.picture), render(draw_curves(study, layerwise=True), file_format))
+            write_whole(_name_layers(options.picture), render(draw_curves(study, layerwise=True), file_format))
 
 
 def _print(study: "HeadStudy") -> None:

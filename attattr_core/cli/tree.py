@@ -9,6 +9,7 @@ from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
 from attattr_core.tree import DEFAULT_EDGES, MODES, PAPER_THRESHOLD, AttributionTree, build_tree
+from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.attribution import Attribution
@@ -137,7 +138,7 @@ def _write(tree: AttributionTree, path: Path) -> None:
 
     suffix = path.suffix.lower()
     if suffix in _PICTURES:
-        path.write_bytes(render(draw_tree(tree), suffix[1:]))
+        write_whole(path, render(draw_tree(tree), suffix[1:]))
     else:
         save_tree(tree, path)
 
@@ -147,10 +148,10 @@ def _write_curves(curves: Any, path: Path) -> None:
     from attattr_core.pictures import render
     from attattr_core.tree_pictures import draw_curves
 
-    path.with_suffix(".curves.json").write_text(dump_curves(curves), encoding="utf-8")
+    write_whole(path.with_suffix(".curves.json"), dump_curves(curves))
     suffix = path.suffix.lower()
     if suffix in _PICTURES:
-        path.with_suffix(f".curves{suffix}").write_bytes(render(draw_curves(curves), suffix[1:]))
+        write_whole(path.with_suffix(f".curves{suffix}"), render(draw_curves(curves), suffix[1:]))
     for kind in ("deletion", "insertion"):
         areas = [f"{curves.compute_area(other, kind=kind):+.4f} to {other}" for other in ("attention", "random")]
         print(f"{kind}: area from the tree {', '.join(areas)}", file=sys.stderr)

@@ -15,7 +15,7 @@ from attattr_core.heads.results import LARGEST, METHODS, HeadImportance
 from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
-from attattr_core.whole_files import replacing
+from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-head-importance", 1
 _MAX_BYTES = 4 << 20  # a hundred thousand heads; parsed, it may take fifty times as much
@@ -50,8 +50,7 @@ def save_importance(importance: HeadImportance, path: str | Path) -> None:
     """
     if Path(path).suffix.lower() != ".json":
         raise UserError(f"{str(path)!r} ends in {Path(path).suffix!r}: save an importance as .json.")
-    with replacing(Path(path)) as file:
-        file.write(dump_importance(importance).encode())
+    write_whole(path, dump_importance(importance))
 
 
 def load_importance(path: str | Path, *, shape: tuple[int, int] | None = None) -> HeadImportance:

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,9 @@ def find_fingerprint(checkpoint: Checkpoint, encoded: Sequence[Encoded], gold: n
         raise UserError(
             f"The weights of {checkpoint.name[:80]!r} have no revision to know them by: measure without a state file."
         )
-    facts = [checkpoint.revision, checkpoint.device.type, [example.inputs for example in encoded]]
+    versions = [version(name) for name in ("torch", "transformers")]
+    place = [checkpoint.device.type, str(checkpoint.model.dtype)]
+    facts = [checkpoint.revision, versions, place, [example.inputs for example in encoded]]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for array in (gold, masks):
         digest.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())

@@ -25,7 +25,7 @@ from attattr_core.heads.results import (
 from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text, guard_cell
-from attattr_core.whole_files import replacing
+from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"
@@ -64,8 +64,7 @@ def save_study(study: HeadStudy, path: str | Path) -> None:
     Raises:
         UserError: When the file cannot be written.
     """
-    with replacing(Path(path)) as file:
-        file.write(dump_study(study).encode())
+    write_whole(path, dump_study(study))
 
 
 def load_study(path: str | Path) -> HeadStudy:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from attattr_core.storage import clean_text
+from attattr_core.triggers.pieces import BLANK, find_word
 from attattr_core.triggers.results import Trigger
 
 AUTHORS_KEYS = (
     *("max_combined_attr", "top1pattern", "top2pattern", "top1position", "top2position"),
     *("target_label", "golden_label", "seg_pos", "tokens"),
 )
-BLANK = "…"  # stands for the tokens of a text that is not passed on
 _MAX_TOKENS = 10_000
 
 
@@ -65,8 +65,10 @@ def read_trigger(entry: Mapping[str, Any]) -> Trigger:
 
 
 def hide_text(trigger: Trigger) -> Trigger:
-    """Blanks every token of the example that is not in the pattern; positions, and so places, stay."""
-    kept = {*trigger.top1_position, *trigger.top2_position, trigger.seg_pos, 0, len(trigger.tokens) - 1}
+    """Blanks every token of the example that is in no word of the pattern; positions, and so places, stay."""
+    words = [find_word(trigger.tokens, position) for position in (*trigger.top1_position, *trigger.top2_position)]
+    inside = (position for first, last, _ in words for position in range(first, last + 1))
+    kept = {*inside, trigger.seg_pos, 0, len(trigger.tokens) - 1}
     return replace(
         trigger, tokens=tuple(token if index in kept else BLANK for index, token in enumerate(trigger.tokens))
     )

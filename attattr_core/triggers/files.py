@@ -16,6 +16,7 @@ from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text, read_trigger, write_trigger
 from attattr_core.triggers.results import TriggerSet
+from attattr_core.whole_files import write_whole
 
 _MAX_BYTES = 256 << 20
 _MAX_ENTRIES = 100_000
@@ -30,7 +31,7 @@ def save_triggers(triggers: TriggerSet, path: str | Path, *, with_texts: bool = 
         path: The file.
         with_texts: Keep the examples' tokens; without them, those that are not in the pattern are blanked.
     """
-    Path(path).write_text(dump_triggers(triggers, with_texts=with_texts), encoding="utf-8")
+    write_whole(path, dump_triggers(triggers, with_texts=with_texts))
 
 
 def dump_triggers(triggers: TriggerSet, *, with_texts: bool = True) -> str:

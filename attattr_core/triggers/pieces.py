@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from attattr_core.checkpoints import Checkpoint
 
+BLANK = "…"  # stands for the tokens of a text that is not passed on
 _CONTINUES = "##"  # WordPiece: a piece inside a word
 _BEGINS = ("Ġ", "▁")  # byte-level and SentencePiece: a piece that begins a word
 _ENDS = "</w>"  # older byte-pair encodings: a piece that ends a word
@@ -86,6 +87,8 @@ def list_whole_pieces(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
 def _is_joined(tokens: tuple[str, ...], position: int) -> bool:
     """Whether a piece continues the one before it."""
     before, piece = tokens[position - 1], tokens[position]
+    if BLANK in (before, piece):
+        return False
     if piece.startswith(_CONTINUES):
         return True
     style = _find_style(tokens)

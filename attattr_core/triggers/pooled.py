@@ -16,9 +16,9 @@ import numpy as np
 
 from attattr_core.checkpoints import Checkpoint
 from attattr_core.triggers.attack import Attack
-from attattr_core.triggers.entries import BLANK
 from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, find_special_tokens, resolve_insertions
 from attattr_core.triggers.patterns import SECOND_SHARE, SPECIAL_TOKENS, choose_insertions
+from attattr_core.triggers.pieces import BLANK
 from attattr_core.triggers.results import Trigger
 from attattr_core.triggers.tallies import measure_success
 

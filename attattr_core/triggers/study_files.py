@@ -22,6 +22,7 @@ from attattr_core.triggers.results import (
     TriggerSet,
     TriggerStudy,
 )
+from attattr_core.whole_files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "results"
 _OWN_KEYS = ("insertions", "accuracy", "success", "change", "n_flips", "choosing", "confirmed", "controls", "flips")
@@ -41,7 +42,7 @@ def save_study(
         triggers: Where its triggers come from.
         with_texts: Keep tokens of mined and of flipped examples; without them only trigger tokens and figures stay.
     """
-    Path(path).write_text(dump_study(study, triggers=triggers, with_texts=with_texts), encoding="utf-8")
+    write_whole(path, dump_study(study, triggers=triggers, with_texts=with_texts))
 
 
 def dump_study(study: TriggerStudy, *, triggers: TriggerSet | None = None, with_texts: bool = True) -> str:

@@ -13,11 +13,12 @@ from trigger_cases import PAIRS, SENTENCES, at, build_checkpoint, build_set, bui
 
 from attattr_core import Settings
 from attattr_core.errors import UserError
-from attattr_core.triggers.entries import AUTHORS_KEYS, BLANK, hide_text
+from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
 from attattr_core.triggers.files import dump_triggers, load_triggers, save_triggers
 from attattr_core.triggers.patterns import choose_insertions
 from attattr_core.triggers.pictures import describe_picture, draw_result, draw_study
+from attattr_core.triggers.pieces import BLANK
 from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet, TriggerStudy
 from attattr_core.triggers.study_files import dump_study, load_study, save_study
 from attattr_core.triggers.tables import describe_best, dump_csv

@@ -18,9 +18,9 @@ from trigger_cases import PAIRS, SENTENCES, build_byte_level, build_checkpoint, 
 from attattr_core import Settings, attribute
 from attattr_core.__main__ import main
 from attattr_core.errors import UserError
-from attattr_core.triggers.entries import BLANK
 from attattr_core.triggers.mining import PAPER_SETTINGS, mine_triggers
 from attattr_core.triggers.patterns import choose_insertions
+from attattr_core.triggers.pieces import BLANK
 from attattr_core.triggers.pooled import StrongToken, StrongTokens, pool_candidates
 
 FAST = Settings(rule="left", n_steps=4)
