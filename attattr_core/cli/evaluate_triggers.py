@@ -38,7 +38,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--threshold", type=float, default=0.02, help="least strength of a pattern (default: %(default)s)"
     )
-    parser.add_argument("--n-triggers", type=int, metavar="N", help="the strongest N only (default: all)")
+    parser.add_argument(
+        "--n-triggers",
+        type=int,
+        metavar="N",
+        help="the first N of the list only: paper mode's strongest (default: all)",
+    )
     parser.add_argument(
         "--controls", type=int, default=5, metavar="N", help="controls of each kind, 0 for none (default: %(default)s)"
     )
@@ -50,7 +55,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default: %(default)s)")
     parser.add_argument(
-        "--transfer-model", metavar="MODEL", help="attack this model instead with the triggers of --model, by words"
+        "--transfer-model",
+        metavar="MODEL",
+        help="attack this model instead with the triggers of --model; by words where the vocabularies differ",
     )
     parser.add_argument(
         "--filter-words", action="store_true", help="leave out triggers of words that carry a label themselves"
@@ -95,11 +102,13 @@ def run(options: argparse.Namespace) -> None:
 
 def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argparse.Namespace) -> "TriggerStudy":
     from attattr_core.cli.progress import show_progress
+    from attattr_core.triggers.cut_texts import tell_cut
     from attattr_core.triggers.evaluation import evaluate_triggers
     from attattr_core.triggers.transfer import transfer_triggers
 
     examples = open_examples(options.data, checkpoint)
     arguments = {
+        "as_words": options.as_words,
         "use_all": options.use_all,
         "threshold": options.threshold,
         "n_triggers": options.n_triggers,
@@ -108,11 +117,14 @@ def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argpars
         "only_best": options.controls_for == "best",
         "seed": options.seed,
     }
+    attacked = checkpoint
     if options.transfer_model is None:
-        steps = evaluate_triggers(checkpoint, examples, triggers, as_words=options.as_words, **arguments)
+        steps = evaluate_triggers(checkpoint, examples, triggers, **arguments)
     else:
-        target = load_model(options.transfer_model, options.device)
-        steps = transfer_triggers(checkpoint, target, examples, triggers, **arguments)
+        attacked = load_model(options.transfer_model, options.device)
+        steps = transfer_triggers(checkpoint, attacked, examples, triggers, **arguments)
+    if cut := tell_cut(attacked, examples, "to evaluate on"):
+        print(cut, file=sys.stderr)
     try:
         return show_progress(steps, unit="pass").study
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "TriggerSet":
     from attattr_core.cli.progress import show_progress
+    from attattr_core.triggers.cut_texts import tell_cut
     from attattr_core.triggers.mining import mine_triggers
+    from attattr_core.triggers.overlap import choose_examples
 
     with beginning(options.output, resume=options.resume):
         steps = mine_triggers(
@@ -91,6 +94,10 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "Trigg
             seed=options.seed,
             state=name_partial(options.output),
         )
+    chosen = choose_examples(len(examples), options.n_examples, options.seed)
+    mined = replace(examples, examples=tuple(examples.examples[index] for index in chosen))
+    if cut := tell_cut(checkpoint, mined, "to mine"):
+        print(cut, file=sys.stderr)
     try:
         return show_progress(steps, unit="example").triggers
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A bar by bytes for downloads, on a terminal only."""
+"""Bars for downloads, on a terminal only, and for long work."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -79,7 +79,7 @@ def evaluate_triggers(
         use_all: Insert the tokens of both pairs even where the second entry is weak.
         as_words: Insert the whole words that the tokens belong to, cut into pieces anew.
         threshold: Least strength of the patterns that are used.
-        n_triggers: The strongest how many are used; None for all.
+        n_triggers: How many of them, the first; None for all.
         drop_overlap: Leave examples out that were mined, in place of refusing.
         n_seeds: Controls of each kind beside each trigger; 0 for none.
         only_best: Measure controls only of the three best triggers of each class.
@@ -116,8 +116,10 @@ def select_triggers(triggers: TriggerSet, *, threshold: float, n_triggers: int |
     """Selects the triggers that are used, in their order.
 
     Raises:
-        UserError: When none is strong enough.
+        UserError: When there is none, or none is strong enough.
     """
+    if not triggers.triggers:
+        raise UserError("The list holds no triggers: mine more examples.")
     kept = [trigger for trigger in triggers.triggers if trigger.strength >= threshold][:n_triggers]
     if not kept:
         raise UserError(

@@ -49,7 +49,8 @@ def mine_triggers(
     Args:
         checkpoint: The classifier.
         examples: The data set.
-        mode: ``"paper"``: of each example the two largest entries of the head that holds the largest one.
+        mode: ``"paper"``: of each example the two largest entries of the head that holds the largest one; or
+            ``"pooled"``: tokens and patterns of many examples, tried on the others (`attattr_core.triggers.pooled`).
         n_examples: How many examples are taken.
         min_tokens: Of those, shorter ones, special tokens counted, are left out; the authors use 15 for SST-2.
         seed: Where the random choice of examples begins; None takes the first ones, as the authors do.

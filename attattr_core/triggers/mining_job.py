@@ -21,7 +21,7 @@ class MiningSoFar:
     """Triggers so far, and how far the work is.
 
     Attributes:
-        triggers: The patterns found so far, the strongest first.
+        triggers: Those found so far, in the order of `TriggerSet`.
         n_done: Examples done.
         n_total: Examples that there are to do.
     """

@@ -32,6 +32,7 @@ def drop_mined(examples: ExampleSet, mined: Collection[str], *, drop: bool = Fal
     if n_mined and not (drop and fresh):
         raise UserError(
             f"{n_mined} of the {len(examples)} examples of {examples.file_name!r} were used for mining, and what is "
-            "measured on them proves nothing: choose other data" + ("." if drop else ", or drop them.")
+            "measured on them proves nothing: choose other data"
+            + ("." if drop else ", or leave these out (command line: --drop-mined).")
         )
     return replace(examples, examples=fresh, kinds=()) if n_mined else examples

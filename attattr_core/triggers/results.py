@@ -60,7 +60,7 @@ class Trigger:
 
 @dataclass(frozen=True, eq=False)
 class TriggerSet:
-    """Triggers mined from a data set, the strongest first.
+    """Triggers mined from a data set: the strongest first, or in pooled mode those that did most on held-out examples.
 
     Attributes:
         triggers: The patterns.

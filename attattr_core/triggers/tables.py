@@ -73,8 +73,12 @@ def describe_best(study: TriggerStudy) -> list[str]:
     """Says a line a class, and one for each of its best triggers, what they do beside random tokens."""
     lines = []
     for label, numbers in enumerate(study.best):
+        if not study.n_by_class[label]:
+            lines.append(f"{study.labels[label]}: no examples")
+            continue
         before = f"{study.labels[label]}: {study.before.accuracy[label]:.1%} of {study.n_by_class[label]} right before"
-        lines.append(before + (", with the best triggers:" if numbers else "; no trigger lowers it"))
+        half = "" if study.confirmed_before is None else " on the half that chooses"
+        lines.append(before + (", with the best triggers:" if numbers else f"; no trigger lowers it{half}"))
         lines += [f"  {_describe_result(study.results[number], study, label)}" for number in numbers]
     return lines
 

@@ -26,6 +26,7 @@ def transfer_triggers(
     use_all: bool = False,
     threshold: float = DEFAULT_THRESHOLD,
     n_triggers: int | None = None,
+    as_words: bool = False,
     **options: Any,
 ) -> Iterator[EvaluationSoFar]:
     """Measures what triggers of one checkpoint do to another.
@@ -37,7 +38,8 @@ def transfer_triggers(
         triggers: The triggers.
         use_all: Insert the tokens of both pairs even where the second entry is weak.
         threshold: Least strength of the patterns that are used.
-        n_triggers: The strongest how many are used; None for all.
+        n_triggers: How many of them, the first; None for all.
+        as_words: Go through words even where both have one vocabulary.
         options: Further ones of `attattr_core.triggers.evaluation.evaluate_insertions`.
 
     Yields:
@@ -47,7 +49,7 @@ def transfer_triggers(
         UserError: When the classes of both are not the same, or as `evaluate_insertions`.
     """
     special = SPECIAL_TOKENS | find_special_tokens(source)
-    through_words = not has_same_vocabulary(source, target)
+    through_words = as_words or not has_same_vocabulary(source, target)
     order = map_labels(source.labels, target.labels)
     items = []
     for trigger in select_triggers(triggers, threshold=threshold, n_triggers=n_triggers):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
+from attattr_core.triggers.cut_texts import tell_cut
 from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.triggers.results import TriggerSet, TriggerStudy
-from attattr_core.ui.cut_texts import tell_cut
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
@@ -56,8 +56,8 @@ class EvaluationJob:
         description: The checkpoint that the triggers were mined on.
         names: The visitor's own label names for it, or ().
         examples: The data.
-        triggers: The triggers, the strongest first.
-        n_triggers: How many of them.
+        triggers: The triggers.
+        n_triggers: How many of them, the first.
         n_seeds: Random controls beside each.
         only_best: Whether only the three best of each class get controls.
         drops: Whether examples that were mined are left out, in place of refusing them.

@@ -42,10 +42,14 @@ def test_mining_writes_a_list_with_the_authors_keys(mined, folder, capsys):
     assert len(entries) == 4
     assert entries[0]["provenance"]["data"] == "mined.tsv"
     assert not (folder / "triggers.json.partial").exists()
-    options = ["--n-examples", 3, "--min-tokens", 9, "--seed", 1, "--filter-words", "--without-texts"]
+    options = ["--n-examples", 3, "--seed", 1, "--without-texts"]
     assert call(folder, "mine-triggers", "few.json", *options, data="mined.tsv") == 0
-    assert len(json.loads((folder / "few.json").read_text())) <= 3
-    assert "patterns from" in capsys.readouterr().err
+    few = json.loads((folder / "few.json").read_text())
+    assert len(few) == 3
+    assert all("…" in entry["tokens"] for entry in few)
+    assert "3 patterns from 3 examples" in capsys.readouterr().err
+    assert call(folder, "mine-triggers", "few.json", *options, "--min-tokens", 500, data="mined.tsv") == 2
+    assert "None of the 3 examples of 'mined.tsv' has 500 tokens" in capsys.readouterr().err
     assert call(folder, "mine-triggers", "pooled.json", "--mode", "pooled", data="mined.tsv") == 0
 
 
@@ -106,6 +110,28 @@ def test_what_is_not_known_is_said(mined, folder, capsys):
     assert "The labels of fresh.tsv are indices" in printed
     assert evaluate(folder, "evaluated.json", folder / "theirs.json", "--controls", 0) == 0
     assert "'theirs.json' does not say which examples were mined" in capsys.readouterr().err
+
+
+def test_work_that_is_refused_or_begun_anew_loses_nothing_that_was_done(folder, capsys):
+    partial = folder / "job.json.partial"
+    for content in ("A", "B"):
+        partial.write_text(content)
+        assert call(folder, "mine-triggers", "job.json", "--n-examples", 0, data="mined.tsv") == 2
+        assert "choose 1 or more" in capsys.readouterr().err
+        assert partial.read_text() == content
+        assert call(folder, "mine-triggers", "job.json", "--n-examples", 1, data="mined.tsv") == 0
+        assert "keeps what was done before" in capsys.readouterr().err
+        assert not partial.exists()
+    assert [(folder / f"job.json.partial.old{number}").read_text() for number in ("", 1)] == ["A", "B"]
+
+
+def test_an_empty_list_and_texts_that_are_cut_are_told(folder, capsys):
+    (folder / "empty.json").write_text("[]")
+    assert evaluate(folder, "x.json", folder / "empty.json") == 2
+    assert "The list holds no triggers: mine more examples." in capsys.readouterr().err
+    (folder / "long.tsv").write_text("sentence\tlabel\n" + "a film " * 400 + "\t0\na film\t1\n")
+    assert call(folder, "mine-triggers", "cut.json", "--n-examples", 2, data="long.tsv") == 0
+    assert "Of the data to mine, 1 of the 2 texts was longer than what is taken here" in capsys.readouterr().err
 
 
 def test_an_evaluation_that_is_stopped_says_so(mined, folder, capsys, monkeypatch):

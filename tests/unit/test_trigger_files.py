@@ -16,7 +16,7 @@ from attattr_core.errors import UserError
 from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
 from attattr_core.triggers.files import dump_triggers, load_triggers, save_triggers
-from attattr_core.triggers.patterns import choose_insertions
+from attattr_core.triggers.patterns import choose_insertions, choose_words
 from attattr_core.triggers.pictures import describe_picture, draw_result, draw_study
 from attattr_core.triggers.pieces import BLANK
 from attattr_core.triggers.results import ClassAccuracy, Control, TriggerResult, TriggerSet, TriggerStudy
@@ -87,6 +87,25 @@ def test_without_texts_only_the_patterns_tokens_stay():
     assert hidden.tokens == ("[CLS]", BLANK, "film", BLANK, "bad", "[SEP]")
     assert choose_insertions(hidden) == choose_insertions(TRIGGERS.triggers[0])
     assert "the" not in dump_triggers(TRIGGERS, with_texts=False).replace('"the"', " the ").split()
+
+
+def test_without_texts_words_of_the_pattern_stay_whole():
+    tokens = ("[CLS]", "un", "##watch", "##able", "film", "##s", "and", "point", "##less", "[SEP]")
+    trigger = replace(
+        TRIGGERS.triggers[0],
+        tokens=tokens,
+        top1_position=(0, 2),
+        top2_position=(0, 8),
+        top1_pattern=("[CLS]", "##watch"),
+        top2_pattern=("[CLS]", "##less"),
+        seg_pos=9,
+    )
+    hidden = hide_text(trigger)
+    assert hidden.tokens == (*tokens[:4], BLANK, BLANK, BLANK, *tokens[7:])
+    assert [one.token for one in choose_words(hidden, use_all=True)] == ["unwatchable", "pointless"]
+    assert choose_words(hidden, use_all=True) == choose_words(trigger, use_all=True)
+    older = replace(hidden, tokens=tuple(BLANK if token == "point" else token for token in hidden.tokens))
+    assert choose_words(older, use_all=True)[1].token == "less"  # files of before hid the rest of a word
 
 
 def test_a_study_comes_back_as_it_was(study, tmp_path):

@@ -1,4 +1,4 @@
-"""Texts that are longer than a model takes, which a visitor should know of."""
+"""Texts that are longer than a model takes, which one should know of."""
 
 from typing import TYPE_CHECKING
 
