@@ -21,7 +21,8 @@ from attattr_core.ui.components import pack_download, tell, warn
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import Session, prepare_job
-from attattr_core.ui.trial_payload import WHICH, Trial
+from attattr_core.ui.trial_payload import VERSION, WHICH, Trial
+from attattr_core.ui.triggers_payload import dump
 from attattr_core.ui.work import Job, LabelReport, Refusal, Step, attribute_job, is_loaded
 
 MAX_INSERTIONS = 40
@@ -69,7 +70,7 @@ def compare_texts(
                 trial = replace(trial, status="done")
             yield trial.build_message(), "", trial
     except UserError as error:
-        yield refuse(), warn(str(error)), gr.skip()
+        yield refuse(str(error)), warn(str(error)), gr.skip()
 
 
 def stop_comparing(trial: Trial | None) -> tuple[Any, Any]:
@@ -132,9 +133,13 @@ def read_insertions(asked: Any) -> list[WordInsertion]:
     return insertions
 
 
-def refuse() -> str:
-    """A message that ends the waiting and leaves what is shown; the random part makes it a new one."""
-    return json.dumps({"version": 1, "status": "refused", "id": secrets.token_hex(4)})
+def refuse(reason: str = "") -> str:
+    """A message that ends the waiting and leaves what is shown; the random part makes it a new one.
+
+    Args:
+        reason: What to say beside the button, or "".
+    """
+    return dump(version=VERSION, status="refused", id=secrets.token_hex(4), reason=reason)
 
 
 def _attribute(models: Models, choice: Choice, job: Job) -> Iterator[Step]:

@@ -89,6 +89,7 @@ def test_words_beyond_the_cut_are_told_and_not_compared(models, monkeypatch):
     view, status, _ = compare(models, texts, asked)[-1]
     assert json.loads(view)["status"] == "refused"
     assert "takes 8 tokens of this text, and the inserted 'never' would stand beyond" in json.loads(status)["text"]
+    assert json.loads(view)["reason"] == json.loads(status)["text"]
     *_, (view, status, trial) = compare(models, texts)  # at its beginning
     assert (json.loads(view)["status"], status) == ("done", "")
     assert trial.compare().inserted.count(True) == 1

@@ -13,7 +13,11 @@ const EARLIER_CHARACTERS = 80;
 function createTrial(root) {
   let message = null;
   let waiting = false;
-  const placing = createPlacing(() => say());
+  let reason = ""; // why the last comparison was refused
+  const placing = createPlacing(() => {
+    reason = "";
+    say();
+  });
   const field = make("input", { type: "text", class: "aa-field", maxlength: "80", placeholder: "words of your own", "aria-label": "Words of your own", "data-testid": "trial-own" });
   const plain = (name, text, act) => make("button", { type: "button", class: "aa-button", text, "data-testid": "trial-" + name, onclick: act });
   const add = plain("add", "Add", addWords);
@@ -27,6 +31,7 @@ function createTrial(root) {
   const difference = createDifference((which, tab) => trigger("open_result", { run: message?.run, which, tab }));
   const note = make("p", { class: "aa-quiet", "data-testid": "trial-note" });
   const outdated = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-outdated", hidden: true });
+  const refused = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-refused", hidden: true });
   const result = make("div", {}, outcome.node, note, difference.node);
   const exports = exportMenu("trial", TRIAL_FORMATS, (format) => trigger("export_trial", { run: message?.run, format, ...difference.selection() }));
   const panel = make(
@@ -47,6 +52,7 @@ function createTrial(root) {
     ),
     placing.node,
     make("div", { class: "aa-trial-tools" }, make("span", { class: "aa-trial-add" }, field, add), follow, clear, make("span", { class: "aa-trial-run" }, run, stop, words)),
+    refused,
     outdated,
     result,
   );
@@ -63,6 +69,7 @@ function createTrial(root) {
 
   function start() {
     waiting = true;
+    reason = "";
     triggersKept.asked = askedNow();
     say();
     trigger("compare", { insertions: placing.insertions() });
@@ -84,7 +91,8 @@ function createTrial(root) {
     const text = earlier.texts.filter(Boolean).join(" / ");
     const start = text.length > EARLIER_CHARACTERS ? text.slice(0, EARLIER_CHARACTERS) + " …" : text;
     const added = earlier.insertions.map(({ word }) => word).join(" ");
-    outdated.replaceChildren("Of an earlier text or of other words: “", make("bdi", { text: start }), "” with “", make("bdi", { text: added }), "”; press Compare again.");
+    const what = JSON.stringify(earlier.texts) === JSON.stringify(headerTexts()) ? "Of other words or places" : "Of an earlier text";
+    outdated.replaceChildren(what + ": “", make("bdi", { text: start }), "” with “", make("bdi", { text: added }), "”; press Compare again.");
   }
 
   function say() {
@@ -93,6 +101,8 @@ function createTrial(root) {
     const isEmpty = !headerTexts()[0];
     run.disabled = running || !n || isEmpty;
     sayEarlier();
+    refused.textContent = reason;
+    refused.hidden = !reason;
     stop.hidden = !running;
     clear.hidden = !n;
     follow.hidden = !pickedTrigger() || !placing.isOwn();
@@ -107,6 +117,7 @@ function createTrial(root) {
 
   function refresh() {
     const [a, b] = headerTexts().map(wordsOf);
+    reason = "";
     placing.show([a, b.length ? b : null]);
     if (!placing.isOwn()) placing.follow(pickedTrigger());
     say();
@@ -124,11 +135,13 @@ function createTrial(root) {
       if (value) {
         const next = parseVersioned(value);
         waiting = false;
+        reason = next.reason || "";
         if (next.status !== "refused") message = next;
         else if (message?.status === "running") message = { ...message, status: "stopped" };
         if (next.run && next.run !== triggersKept.compared?.run) triggersKept.compared = { run: next.run, asked: triggersKept.asked };
       } else {
         waiting = false;
+        reason = "";
         message = null; // another checkpoint
       }
       outcome.draw(message);
