@@ -170,6 +170,27 @@ def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
     wait_until_done(tab, tab.locator("#text textarea").input_value().split()[0])
 
 
+def test_mining_that_is_left_says_how_far_it_came_and_is_not_shown_for_another_checkpoint(tab, tmp_path):
+    mined, source = tmp_path / "mined.tsv", tab.get_by_test_id("triggers-source")
+    mined.write_text(MINED + "".join(f"Take {k} felt assured and generous, as ever.\tpositive\n" for k in range(99)))
+    is_under_way = f"{VIEW}?.shown()?.status === 'running' && {VIEW}.shown().mined.paper?.n_wanted"
+    choose(tab, "model", "sst2")
+    expect(tab.get_by_test_id("card")).to_contain_text("labels: negative, positive")
+    open_own_data(tab)
+    upload(tab, "triggers-mining", mined)
+    tab.locator("#triggers-mine").click()
+    tab.wait_for_function(is_under_way)
+    tab.get_by_test_id("triggers-stop-work").click()
+    expect(source).to_contain_text(re.compile(r"Mined on \d+ of 100 examples \(stopped\) of mined.tsv"))
+    expect(tab.get_by_test_id("table-export")).to_be_visible()
+    tab.locator("#triggers-mine").click()
+    tab.wait_for_function(is_under_way)
+    choose(tab, "model", "snli")
+    expect(source).to_contain_text("with snli")
+    choose(tab, "model", "sst2")
+    expect(source).to_contain_text("(stopped) of mined.tsv with sst2")
+
+
 def test_own_words_are_compared_and_both_results_opened(tab, tmp_path):
     tab.get_by_test_id("trial-clear").click() if tab.get_by_test_id("trial-clear").is_visible() else None
     expect(tab.get_by_test_id("trial-run")).to_be_disabled()
