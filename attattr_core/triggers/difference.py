@@ -128,6 +128,25 @@ def compare_attributions(
     )
 
 
+def find_lost(triggered: Attribution, spans: Sequence[Sequence[Span]]) -> tuple[str, ...]:
+    """Finds inserted words that the model did not see, because the text was cut before them.
+
+    Args:
+        triggered: Of the text with words in it.
+        spans: Where in its texts they stand, from `insert_words`.
+    """
+    if not triggered.notice:
+        return ()
+    _, tokens, sentences = plan_merge(triggered)
+    last = dict(zip(sentences, _locate(triggered, tokens, sentences), strict=True))  # the last word of each sentence
+    return tuple(
+        triggered.texts[sentence][low:high]
+        for sentence, own in enumerate(spans)
+        for low, high in own
+        if 0 <= last.get(sentence, -1) < low
+    )
+
+
 def select_difference(
     difference: AttributionDifference, layer: int | None = None, head: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,20 +195,25 @@ def _insert(text: str, insertions: Sequence[WordInsertion]) -> tuple[str, tuple[
 def _find_inserted(
     attribution: Attribution, tokens: Sequence[str], sentences: Sequence[int], spans: Sequence[Sequence[Span]]
 ) -> tuple[bool, ...]:
-    """Which words stand in a span; words are slices of the texts, in order, so that equal ones do not mix."""
-    at = [0] * len(attribution.texts)
-    inserted = []
+    starts = _locate(attribution, tokens, sentences)
+    return tuple(
+        start >= 0 and any(low <= start < high for low, high in spans[sentence])
+        for start, sentence in zip(starts, sentences, strict=True)
+    )
+
+
+def _locate(attribution: Attribution, tokens: Sequence[str], sentences: Sequence[int]) -> list[int]:
+    """Where in its text each word starts; words are slices of the texts, in order, so that equal ones do not mix.
+
+    For special tokens, and words of a tokenizer that changes the text before it cuts it, −1.
+    """
+    at, starts = [0] * len(attribution.texts), []
     for token, sentence in zip(tokens, sentences, strict=True):
-        if sentence < 0:
-            inserted.append(False)
-            continue
-        start = attribution.texts[sentence].find(token, at[sentence])
-        if start < 0:  # a tokenizer that changes the text before it cuts it
-            inserted.append(False)
-            continue
-        at[sentence] = start + len(token)
-        inserted.append(any(low <= start < high for low, high in spans[sentence]))
-    return tuple(inserted)
+        start = -1 if sentence < 0 else attribution.texts[sentence].find(token, at[sentence])
+        starts.append(start)
+        if start >= 0:
+            at[sentence] = start + len(token)
+    return starts
 
 
 def _number(sentences: Sequence[int], inserted: Sequence[bool]) -> list[tuple[int, int]]:

@@ -8,7 +8,15 @@ from typing import Literal
 import numpy as np
 
 from attattr_core.storage import guard_cell
-from attattr_core.triggers.results import ClassAccuracy, Control, Insertion, TriggerResult, TriggerStudy
+from attattr_core.triggers.results import (
+    ClassAccuracy,
+    Control,
+    Insertion,
+    Trigger,
+    TriggerResult,
+    TriggerSet,
+    TriggerStudy,
+)
 
 _MAX_REASONS = 3  # that are told
 
@@ -63,9 +71,25 @@ def dump_csv(*studies: TriggerStudy) -> str:
             for label, name in enumerate(study.labels):
                 best = study.best[label]
                 rank = str(best.index(number) + 1) if number in best else ""
-                row = [str(number + 1), *_describe(result, study), guard_cell(name), *_measure(result, study, label)]
-                row += [rank, *_confirm(result, study, label)]
+                row = [str(number + 1), *_describe(result.trigger, result.insertions, study.labels), guard_cell(name)]
+                row += [*_measure(result, study, label), rank, *_confirm(result, study, label)]
                 writer.writerow([guard_cell(study.model), guard_cell(study.data), *row])
+    return file.getvalue()
+
+
+def dump_list(triggers: TriggerSet, insertions: Sequence[Sequence[Insertion]]) -> str:
+    """Writes triggers alone as one table, a row for each: what goes where.
+
+    Args:
+        triggers: The triggers.
+        insertions: What each puts into a text.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("model", "data", "trigger", "tokens", "places", "strength", "mined_class"))
+    start = [guard_cell(triggers.model), guard_cell(triggers.data)]
+    for number, (trigger, parts) in enumerate(zip(triggers.triggers, insertions, strict=True)):
+        writer.writerow([*start, str(number + 1), *_describe(trigger, parts, triggers.labels)])
     return file.getvalue()
 
 
@@ -93,13 +117,12 @@ def describe_skipped(study: TriggerStudy) -> str:
     return f"{len(study.skipped)} {were} skipped on {study.model}: {reasons}{more}"
 
 
-def _describe(result: TriggerResult, study: TriggerStudy) -> list[str]:
-    trigger = result.trigger
-    places = " ".join(f"{'AB'[one.sentence]}:{one.place:.3f}" for one in result.insertions)
-    is_known = trigger is not None and trigger.target_label < len(study.labels)
-    mined = study.labels[trigger.target_label] if is_known else ""
+def _describe(trigger: Trigger | None, insertions: Sequence[Insertion], labels: Sequence[str]) -> list[str]:
+    places = " ".join(f"{'AB'[one.sentence]}:{one.place:.3f}" for one in insertions)
+    is_known = trigger is not None and trigger.target_label < len(labels)
+    mined = labels[trigger.target_label] if is_known else ""
     strength = "" if trigger is None else f"{trigger.strength:.6g}"
-    return [guard_cell(name_insertions(result.insertions)), places, strength, guard_cell(mined)]
+    return [guard_cell(name_insertions(insertions)), places, strength, guard_cell(mined)]
 
 
 def _measure(result: TriggerResult, study: TriggerStudy, label: int) -> list[str]:

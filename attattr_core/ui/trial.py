@@ -15,13 +15,14 @@ from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.pictures import FORMATS, render
 from attattr_core.storage import to_lists
-from attattr_core.triggers.difference import WordInsertion, insert_words, select_difference
+from attattr_core.triggers.difference import Span, WordInsertion, find_lost, insert_words, select_difference
 from attattr_core.triggers.difference_pictures import draw_difference
 from attattr_core.ui.components import pack_download, tell, warn
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import Session, prepare_job
-from attattr_core.ui.trial_payload import WHICH, Trial
+from attattr_core.ui.trial_payload import VERSION, WHICH, Trial
+from attattr_core.ui.triggers_payload import dump
 from attattr_core.ui.work import Job, LabelReport, Refusal, Step, attribute_job, is_loaded
 
 MAX_INSERTIONS = 40
@@ -63,12 +64,13 @@ def compare_texts(
         label = trial.clean.labels[trial.clean.target]
         second = replace(job, texts=(*changed, "")[:2], target=label, reports=False)
         for part in _attribute(models, choice, second):
+            _check_seen(part.result, spans)
             trial = replace(trial, triggered=part.result, seconds=(trial.seconds[0], part.seconds), device=part.device)
             if part.result.finished.all():
                 trial = replace(trial, status="done")
             yield trial.build_message(), "", trial
     except UserError as error:
-        yield refuse(), warn(str(error)), gr.skip()
+        yield refuse(str(error)), warn(str(error)), gr.skip()
 
 
 def stop_comparing(trial: Trial | None) -> tuple[Any, Any]:
@@ -131,9 +133,13 @@ def read_insertions(asked: Any) -> list[WordInsertion]:
     return insertions
 
 
-def refuse() -> str:
-    """A message that ends the waiting and leaves what is shown; the random part makes it a new one."""
-    return json.dumps({"version": 1, "status": "refused", "id": secrets.token_hex(4)})
+def refuse(reason: str = "") -> str:
+    """A message that ends the waiting and leaves what is shown; the random part makes it a new one.
+
+    Args:
+        reason: What to say beside the button, or "".
+    """
+    return dump(version=VERSION, status="refused", id=secrets.token_hex(4), reason=reason)
 
 
 def _attribute(models: Models, choice: Choice, job: Job) -> Iterator[Step]:
@@ -144,6 +150,17 @@ def _attribute(models: Models, choice: Choice, job: Job) -> Iterator[Step]:
             models.note(choice, part)
         else:
             yield part
+
+
+def _check_seen(triggered: Attribution, spans: tuple[tuple[Span, ...], ...]) -> None:
+    """Refuses to compare with words that the model does not see, as if they changed nothing."""
+    lost = find_lost(triggered, spans)
+    if lost:
+        raise UserError(
+            f"{triggered.model!r} takes {len(triggered.tokens)} tokens of this text, and the inserted "
+            f"{' and '.join(f'{word[:40]!r}' for word in lost[:3])} would stand beyond them: move what is inserted "
+            "forward, or shorten the text."
+        )
 
 
 def _find_known(session: Session | None, choice: Choice, job: Job) -> Step | None:

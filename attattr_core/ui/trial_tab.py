@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.ui.long_work import Desk
-from attattr_core.ui.models import Models
+from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
 from attattr_core.ui.trial_payload import Trial
 
@@ -57,9 +57,18 @@ def wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: Any) -> Any:
     )
     left = [tab.trial, tab.compared]
     tab.trial.stop_compare(end_trial, [tab.compared, tab.trial_desk], left, cancels=[job], queue=False, **_PRIVATE)
+    page.choice.change(clear_trial, [page.choice, tab.compared, tab.trial_desk], left, queue=False, **_PRIVATE)
     tab.trial.open_result(show, tab.compared, [page.view, page.status, page.session, tabs], **_PRIVATE)
     tab.trial.export_trial(export_trial, tab.compared, [page.download, page.status], **_PRIVATE)
     return job
+
+
+def clear_trial(choice: Choice | None, trial: Trial | None, desk: Desk) -> tuple[Any, Any]:
+    """Clears the comparison of another checkpoint: values for the view and the state."""
+    if trial is None or (choice is not None and choice.key == trial.key):
+        return gr.skip(), gr.skip()
+    desk.end()
+    return "", None
 
 
 def end_trial(trial: Trial | None, desk: Desk) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from attattr_core.triggers.files import dump_triggers
 from attattr_core.triggers.pictures import draw_result, draw_study
 from attattr_core.triggers.results import TriggerResult, TriggerStudy
 from attattr_core.triggers.study_files import dump_study
-from attattr_core.triggers.tables import dump_csv
+from attattr_core.triggers.tables import dump_csv, dump_list
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.models import Choice
 from attattr_core.ui.triggers_mined import Mined, find_results
@@ -37,13 +37,23 @@ def export_triggers(choice: Choice | None, kept: Kept | None, event: gr.EventDat
         mined = None if shown is None or asked.get("run") != shown.run else shown.find(str(asked.get("mode")))
         if mined is None:
             raise UserError("These triggers are no longer on the server: mine them again, or open their file.")
-        content = _write(mined, file_format, asked)
+        is_table = asked.get("what") == "table"
+        content = _write_table(mined, file_format) if is_table else _write(mined, file_format, asked)
         model = re.sub(r"[^\w.-]+", "-", mined.triggers.model) or "model"
         mode = re.sub(r"[^\w.-]+", "-", mined.triggers.mode)
-        name = "-".join(filter(None, ("attattr", model, "triggers", mode)))
+        name = "-".join(filter(None, ("attattr", model, "triggers", mode, "list" if is_table else "")))
         return pack_download(f"{name}.{file_format}", content, _TYPES[file_format]), ""
     except UserError as error:
         return gr.skip(), warn(str(error))
+
+
+def _write_table(mined: Mined, file_format: str) -> bytes:
+    """All triggers, evaluated or not, in the authors' format or as a table."""
+    if file_format == "csv":
+        return dump_list(mined.triggers, mined.insertions).encode()
+    if file_format != "json":
+        raise UserError(f"There is no {file_format} file of the table of triggers: take JSON or CSV.")
+    return dump_triggers(mined.triggers).encode()
 
 
 def _write(mined: Mined, file_format: str, asked: dict[str, Any]) -> bytes:

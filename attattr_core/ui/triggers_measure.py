@@ -21,7 +21,7 @@ from attattr_core.ui.triggers_payload import Progress, Shown
 from attattr_core.ui.triggers_request import Wanted, check_apart
 from attattr_core.ui.triggers_shipped import find_shipped
 from attattr_core.ui.triggers_shown import Kept, Values, find_shown, keep
-from attattr_core.ui.triggers_work import EvaluationJob, MiningJob, Notice, evaluate, mine
+from attattr_core.ui.triggers_work import EvaluationJob, MiningJob, Notice, Part, evaluate, mine
 from attattr_core.ui.work import Refusal, is_loaded
 
 _SECONDS_BETWEEN_MESSAGES = 0.5
@@ -149,7 +149,7 @@ def _mine(work: _Work, wanted: Wanted, *, evaluates: bool) -> Iterator[Values]:
     yield work.say(f"Loading {choice.description.name} …" if not is_loaded(choice.description) else "")
     for part in work.listen("mining", mine(job), examples):
         if work.is_due(part.n_done, part.n_total, "examples" if job.mode == "paper" else "steps", "mining"):
-            yield work.show("running", wanted.mode, gather(part.found) if part.found.triggers else None)
+            yield work.show("running", wanted.mode, _gather_so_far(part) if part.found.triggers else None)
     job.state.unlink(missing_ok=True)  # nothing is left to go on with, and it holds tokens of texts
     if not part.found.triggers:
         raise UserError("No trigger was found in these examples: take more of them, or other data.")
@@ -162,6 +162,13 @@ def _mine(work: _Work, wanted: Wanted, *, evaluates: bool) -> Iterator[Values]:
     yield from _evaluate(work, job, mined, wanted)
 
 
+def _gather_so_far(part: Part) -> Mined:
+    """Triggers of mining that may be stopped here; only the authors' way has some before its end."""
+    if part.n_done == part.n_total:
+        return gather(part.found)
+    return replace(gather(replace(part.found, n_examples=part.n_done)), n_wanted=part.n_total)
+
+
 def _evaluate_shown(work: _Work, mode: str, wanted: Wanted, second: Choice | None) -> Iterator[Values]:
     *_, n_triggers, n_seeds = wanted.count()
     first, names = work.start(), work.names
@@ -169,6 +176,8 @@ def _evaluate_shown(work: _Work, mode: str, wanted: Wanted, second: Choice | Non
     mined = None if shown is None else shown.find(mode)
     if mined is None:
         raise UserError("There are no triggers to evaluate: mine some first, or open a trigger file.")
+    if second is not None and second.key == first.key:
+        raise UserError(f"{second.description.name!r} is the first checkpoint: choose another one as the second.")
     attacked = (second or first).description
     if not (second or first).is_here:
         raise UserError(f"{attacked.name!r} is not downloaded yet: press Load first.")

@@ -22,6 +22,7 @@ class Mined:
             whether mined examples were left out; None where they are not at hand.
         origin: ``"precomputed"``, ``"opened"`` or ``"live"``.
         file: Name of the file that was opened, or "".
+        n_wanted: Examples that were to be mined, where fewer are so far; else 0.
         notices: What there is to know about the data, of ``"mining"``, ``"study"`` and ``"transfer"``.
     """
 
@@ -33,6 +34,7 @@ class Mined:
     source: Any = None
     origin: str = "live"
     file: str = ""
+    n_wanted: int = 0
     notices: dict[str, str] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from attattr_core.ui.triggers_mined import Mined, find_results
 
 VERSION = 1
 MAX_FLIPS = 12  # of each trigger; the figures count all
+FEW = 20  # confirming examples of a class, right before; a verdict on fewer says so
 _DIGITS = 6
 
 
@@ -101,6 +102,7 @@ def _describe(mined: Mined) -> dict[str, Any]:
         "file": mined.file,
         "data": triggers.data,
         "n": triggers.n_examples,
+        "n_wanted": mined.n_wanted,
         "pair": any(insertion.sentence for insertions in mined.insertions for insertion in insertions),
         "study": _describe_study(mined.study, found[0]),
         "transfer": _describe_study(mined.transfer, found[1]),
@@ -148,7 +150,16 @@ def _describe_study(study: TriggerStudy | None, found: list[TriggerResult | None
         "n_confirming": study.n_confirming,
         "confirmed_before": None if study.confirmed_before is None else vars(study.confirmed_before),
         "best": [[row for row in group if row is not None] for group in best],
+        "few": _find_few(study),
     }
+
+
+def _find_few(study: TriggerStudy) -> list[bool]:
+    """Of which classes only few confirming examples were right before."""
+    if study.n_confirming is None or study.confirmed_before is None:
+        return [False] * len(study.labels)
+    right = np.rint(np.nan_to_num(study.confirmed_before.accuracy) * study.n_confirming)
+    return (right < FEW).tolist()
 
 
 def _list_notices(mined: Mined) -> list[str]:

@@ -23,8 +23,11 @@ Values = tuple[Any, Any, Any]  # for the view, the status and the state
 
 
 def fill(choice: Choice | None, kept: Kept | None) -> str:
-    """Fills the view with what is known for a checkpoint: a visitor's own result, else that which comes with it."""
-    return (find_shown(choice, kept) or Shown("", "idle")).build_message()
+    """Fills the view with what is known for a checkpoint: a visitor's own result, else that which comes with it.
+
+    Work on it has ended by then, whatever its last message said.
+    """
+    return (find_shown(choice, kept) or Shown("", "idle")).stop().build_message()
 
 
 def find_shown(choice: Choice | None, kept: Kept | None) -> Shown | None:

@@ -128,8 +128,12 @@ def wire_triggers(app: gr.Blocks, models: Models, page: Any, tabs: gr.Tabs, tab:
         page.pair.submit,
     ]
     states = [page.choice, tab.kept, tab.desk, tab.compared, tab.trial_desk]
-    for ender in [*enders, page.examples.dataset.click, page.model.change]:
-        ender(_end, states, [*outputs, tab.trial, tab.compared], cancels=jobs, **_QUICK)
+    ended = [*outputs, tab.trial, tab.compared]
+    for ender in [*enders, page.examples.dataset.click]:
+        ender(_end, states, ended, cancels=jobs, **_QUICK)
+    # What was stopped must not be written over the triggers of a checkpoint that is chosen meanwhile.
+    left = page.model.change(_leave, states, ended[1:], cancels=jobs, **_QUICK)
+    left.then(fill, [page.choice, tab.kept], tab.view, **_QUICK)
     opened = [page.choice, page.names, tab.kept, tab.desk]
     tab.buttons["open"].upload(
         lambda path, *rest: open_file(path, models, *rest),
@@ -191,6 +195,10 @@ def _use_flip(choice: Choice | None, kept: Kept, event: gr.EventData) -> tuple[A
 
 def _end(choice: Choice | None, kept: Kept, desk: Desk, compared: Any, trial_desk: Desk) -> tuple[Any, Any, Any, Any]:
     return *stop_work(choice, kept, desk), *end_trial(compared, trial_desk)
+
+
+def _leave(*states: Any) -> tuple[Any, Any, Any]:
+    return _end(*states)[1:]
 
 
 def _read_mode(event: gr.EventData) -> str:

@@ -11,7 +11,7 @@ from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
-from attattr_core.ui.trial_tab import end_trial
+from attattr_core.ui.trial_tab import clear_trial, end_trial
 
 FIELDS = ("probability", "zero", TOLERANCE, 0.01, 64, "gauss-legendre")
 QUICK = ("probability", "zero", FIXED, 0.01, 1, "gauss-legendre")
@@ -80,6 +80,28 @@ def test_the_result_that_is_shown_is_used_again(models):
         if "n_done" in json.loads(view)
     )
     assert first == session.result.n_layers
+
+
+def test_words_beyond_the_cut_are_told_and_not_compared(models, monkeypatch):
+    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 8)
+    texts = ("A film that never ends, or so it seems.", "")
+    asked = {"insertions": [{"word": "never", "sentence": 0, "gap": 9}]}
+    view, status, _ = compare(models, texts, asked)[-1]
+    assert json.loads(view)["status"] == "refused"
+    assert "takes 8 tokens of this text, and the inserted 'never' would stand beyond" in json.loads(status)["text"]
+    assert json.loads(view)["reason"] == json.loads(status)["text"]
+    *_, (view, status, trial) = compare(models, texts)  # at its beginning
+    assert (json.loads(view)["status"], status) == ("done", "")
+    assert trial.compare().inserted.count(True) == 1
+
+
+def test_the_comparison_of_another_checkpoint_is_cleared(models):
+    *_, trial = next(iter(compare(models, ("A film.", ""))))
+    desk = Desk()
+    assert clear_trial(models.find("snli"), trial, desk) == ("", None)
+    skipped = (gr.skip(), gr.skip())
+    assert clear_trial(models.find("sst2"), trial, desk) == skipped
+    assert clear_trial(models.find("snli"), None, desk) == skipped
 
 
 def test_a_stop_keeps_the_layers_of_both(models):

@@ -58,6 +58,13 @@ def test_a_trigger_is_judged_by_the_confirming_half_which_older_files_lack():
     assert group["rows"][0]["study"]["verdicts"] == [None, None]
 
 
+def test_a_verdict_on_few_examples_says_so():
+    study = read(gather(make_set(), make_study()))["mined"]["paper"]["study"]
+    assert study["few"] == [True, False]  # 10 and 20 of the confirming half were right before
+    older = replace(make_study(), n_confirming=None, confirmed_before=None)
+    assert read(gather(make_set(), older))["mined"]["paper"]["study"]["few"] == [False, False]
+
+
 def test_what_there_is_to_know_is_told_once():
     study = replace(make_study(), skipped=(Skipped(("x", "##y"), "It leaves no room for a text."),) * 5)
     mined = replace(

@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,8 @@ import gradio as gr
 import pytest
 from trigger_samples import make_set, make_study
 
-from attattr_core.triggers.files import save_triggers
+from attattr_core.hub import find_snapshot
+from attattr_core.triggers.files import load_triggers, save_triggers
 from attattr_core.triggers.study_files import save_study
 from attattr_core.ui import Models
 from attattr_core.ui.data_choice import DataChoice
@@ -59,6 +61,14 @@ def wanted(data):
     return Wanted(*data, "paper", 2, 0, 1, 2)
 
 
+@pytest.fixture
+def second(tmp_path):
+    """The same weights as another checkpoint."""
+    folder = tmp_path / "copy"
+    shutil.copytree(find_snapshot(Models().find("sst2").description), folder)
+    return Models(folders=True).find(str(folder))
+
+
 def mine(models, wanted, *, evaluates=True):
     """The values that the page got, and the choice."""
     choice = models.find("sst2")
@@ -73,7 +83,7 @@ def read_views(steps):
     return [json.loads(view) for view, *_ in steps if isinstance(view, str)]
 
 
-def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models, wanted):
+def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models, wanted, second):
     steps, choice = mine(models, wanted)
     messages = read_views(steps)
     assert {message["status"] for message in messages[:-1]} == {"running"}
@@ -87,10 +97,13 @@ def test_mining_and_evaluating_stream_and_end_with_results_that_are_kept(models,
     kept = steps[-1][2]
     assert json.loads(fill(choice, kept))["run"] == find_shown(choice, kept).run
 
-    transferred = list(evaluate_shown(models, "sst2", choice, {}, kept, Desk(), "paper", wanted, models.find("sst2")))
+    transferred = list(evaluate_shown(models, "sst2", choice, {}, kept, Desk(), "paper", wanted, second))
     last = read_views(transferred)[-1]["mined"]["paper"]
     assert last["transfer"]["n"] == 4
-    assert last["rows"][0]["transfer"]["after"] == last["rows"][0]["study"]["after"]  # the same checkpoint
+    assert last["rows"][0]["transfer"]["after"] == last["rows"][0]["study"]["after"]  # the same weights
+    same = list(evaluate_shown(models, "sst2", choice, {}, kept, Desk(), "paper", wanted, models.find("sst2")))
+    assert "'sst2' is the first checkpoint: choose another" in read_status(same[-1])
+    assert len(same) == 1
 
     event = gr.EventData(None, None)
     for file_format, start in (("csv", b"model,data"), ("json", b"["), ("svg", b"<?xml"), ("png", b"\x89PNG")):
@@ -128,6 +141,7 @@ def test_a_stop_keeps_what_there_is(models, wanted):
     kept = next(values[2] for values in work if isinstance(values[0], str))  # else nothing is filled
     view, stopped = stop_work(choice, kept, desk)
     assert json.loads(view)["status"] == stopped[choice.key].status == "stopped"
+    assert json.loads(fill(choice, kept))["status"] == "stopped"  # another checkpoint was chosen meanwhile
     assert next(work, None) is None  # what is left behind writes over nothing
     assert stop_work(choice, stopped, desk) == (gr.skip(), gr.skip())
     assert forget_own(choice, stopped, desk)[1] == {}
@@ -149,6 +163,10 @@ def test_mining_that_was_stopped_goes_on(models, wanted, tmp_path, monkeypatch):
     while not first or first[-1]["progress"]["n_done"] < 1:
         first += read_views([next(work)])
     work.close()
+    group = first[-1]["mined"]["paper"]
+    assert (group["n"], group["n_wanted"]) == (1, 5)
+    group = whole[-1]["mined"]["paper"]
+    assert (group["n"], group["n_wanted"]) == (5, 0)
     rest = read_views(mine_some())
     assert rest[0]["progress"]["n_done"] == 1
     assert rest[-1]["mined"]["paper"]["rows"] == whole[-1]["mined"]["paper"]["rows"]
@@ -220,6 +238,26 @@ def test_files_of_triggers_are_opened(models, tmp_path):
     for junk in ("[]", "{}", "[1]", "no"):
         sentence, _ = open_saved(lambda path, text=junk: path.write_text(text))
         assert "<b>.json" in sentence
+
+
+def test_triggers_that_are_not_evaluated_are_exported_from_the_table(models, wanted, tmp_path):
+    steps, choice = mine(models, wanted, evaluates=False)
+    kept, event = steps[-1][2], gr.EventData(None, None)
+
+    def export(file_format):
+        asked = {"run": kept[choice.key].run, "mode": "paper", "what": "table", "format": file_format}
+        event._data = asked
+        return export_triggers(choice, kept, event)
+
+    contents = {name: json.loads(export(name)[0]) for name in ("json", "csv")}
+    assert contents["json"]["name"] == "attattr-sst2-triggers-paper-list.json"
+    path = tmp_path / "list.json"
+    path.write_bytes(base64.b64decode(contents["json"]["data"]))
+    assert load_triggers(path).triggers == kept[choice.key].mined["paper"].triggers.triggers
+    header, *rows = base64.b64decode(contents["csv"]["data"]).decode().splitlines()
+    assert header == "model,data,trigger,tokens,places,strength,mined_class"
+    assert [row.split(",")[:3] for row in rows] == [["sst2", "mined.tsv", "1"], ["sst2", "mined.tsv", "2"]]
+    assert "JSON or CSV" in json.loads(export("svg")[1])["text"]
 
 
 def test_only_what_is_on_the_server_is_exported(models, wanted):

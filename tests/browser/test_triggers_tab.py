@@ -89,7 +89,7 @@ def test_the_table_sorts_filters_and_follows_the_keyboard_without_a_request(open
     opened.on("request", lambda request: requests.append(request.url))
     assert read_tokens(opened) == [TOKENS[0], TOKENS[2], TOKENS[1]]  # by flips
     expect(opened.get_by_test_id("bars-verdict")).to_contain_text(
-        "On every class it flips more than chance, judged on the half"
+        "it flips more than chance, on no more than chance (few examples), judged on the half"
     )
     opened.get_by_test_id("sort-strength").click()
     assert read_tokens(opened) == list(TOKENS[:3])
@@ -126,6 +126,14 @@ def test_triggers_are_exported(opened, tmp_path):
     assert ET.parse(tmp_path / "attattr-sst2-triggers-paper.svg").getroot().tag.endswith("svg")
     saved = json.loads((tmp_path / "attattr-sst2-triggers-paper.json").read_text())
     assert [entry["tokens"][2] for entry in saved] == list(TOKENS[:3])
+    for file_format, start in (("json", b"["), ("csv", b"model,data,trigger,tokens")):
+        opened.get_by_test_id("table-export").click()
+        with opened.expect_download() as download:
+            opened.get_by_test_id(f"table-export-{file_format}").click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.name == f"attattr-sst2-triggers-paper-list.{file_format}"
+        assert path.read_bytes().startswith(start)
 
 
 def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
@@ -160,6 +168,27 @@ def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
     tab.locator("#run").click()  # the model is free again
     tab.get_by_role("tab", name="Heatmaps").click()
     wait_until_done(tab, tab.locator("#text textarea").input_value().split()[0])
+
+
+def test_mining_that_is_left_says_how_far_it_came_and_is_not_shown_for_another_checkpoint(tab, tmp_path):
+    mined, source = tmp_path / "mined.tsv", tab.get_by_test_id("triggers-source")
+    mined.write_text(MINED + "".join(f"Take {k} felt assured and generous, as ever.\tpositive\n" for k in range(99)))
+    is_under_way = f"{VIEW}?.shown()?.status === 'running' && {VIEW}.shown().mined.paper?.n_wanted"
+    choose(tab, "model", "sst2")
+    expect(tab.get_by_test_id("card")).to_contain_text("labels: negative, positive")
+    open_own_data(tab)
+    upload(tab, "triggers-mining", mined)
+    tab.locator("#triggers-mine").click()
+    tab.wait_for_function(is_under_way)
+    tab.get_by_test_id("triggers-stop-work").click()
+    expect(source).to_contain_text(re.compile(r"Mined on \d+ of 100 examples \(stopped\) of mined.tsv"))
+    expect(tab.get_by_test_id("table-export")).to_be_visible()
+    tab.locator("#triggers-mine").click()
+    tab.wait_for_function(is_under_way)
+    choose(tab, "model", "snli")
+    expect(source).to_contain_text("with snli")
+    choose(tab, "model", "sst2")
+    expect(source).to_contain_text("(stopped) of mined.tsv with sst2")
 
 
 def test_own_words_are_compared_and_both_results_opened(tab, tmp_path):
@@ -211,6 +240,41 @@ def test_own_words_are_compared_and_both_results_opened(tab, tmp_path):
         "document.querySelector('.aa-tree')?.attattr?.shown() && !document.querySelector('.aa-tree').attattr.shown()"
         ".tokens.includes('never')"
     )
+
+
+def test_a_comparison_is_marked_once_it_is_of_an_earlier_text_and_goes_with_its_checkpoint(tab):
+    run, outdated, text = tab.get_by_test_id("trial-run"), tab.get_by_test_id("trial-outdated"), "#text textarea"
+    before = tab.locator(text).input_value()
+    tab.get_by_test_id("trial-own").fill("never")
+    tab.keyboard.press("Enter")
+    run.click()
+    tab.wait_for_function(f"{TRIAL}.shown()?.status === 'done' && {TRIAL}.shown().plates", timeout=120_000)
+    expect(outdated).to_be_hidden()
+    expect(tab.get_by_test_id("trial-export")).to_be_visible()
+    tab.locator(text).fill("")
+    expect(tab.get_by_test_id("trial-progress")).to_have_text("Sentence A is empty: type one above.")
+    expect(run).to_be_disabled()
+    tab.locator(text).fill("Another <b>text</b>")
+    expect(run).to_be_enabled()
+    expect(outdated).to_contain_text("Of an earlier text: “" + before[:60])
+    expect(outdated).to_contain_text("press Compare again")
+    expect(tab.get_by_test_id("trial-export")).to_be_hidden()
+    expect(tab.get_by_test_id("trial-clean-tree")).to_be_hidden()
+    tab.locator(text).fill(before)
+    expect(outdated).to_be_hidden()
+    expect(tab.get_by_test_id("trial-export")).to_be_visible()
+    tab.get_by_test_id("trial-chip").last.focus()
+    tab.keyboard.press("ArrowLeft")
+    expect(outdated).to_contain_text("Of other words or places: “")
+    tab.locator(text).fill("x" * 20_001)
+    run.click()
+    expect(tab.get_by_test_id("trial-refused")).to_contain_text("20,001 characters")
+    tab.locator(text).fill(before)
+    expect(tab.get_by_test_id("trial-refused")).to_be_hidden()
+    choose(tab, "model", "sst2")
+    expect(tab.get_by_test_id("trial-verdict")).to_be_hidden()
+    expect(outdated).to_be_hidden()
+    expect(tab.get_by_test_id("trial-difference")).to_be_hidden()
 
 
 def test_hostile_texts_and_words_are_shown_as_text(tab):

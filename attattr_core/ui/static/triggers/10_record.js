@@ -6,7 +6,7 @@ const triggersKept = window.__attattr.triggers;
 
 /** What `attattr_core.triggers.tables.find_verdict` says, and the class that marks it. */
 const VERDICTS = { "more than chance": "beats", "no more than chance": "no" };
-const verdictNode = (verdict) => make("span", { class: "aa-verdict-" + VERDICTS[verdict], text: verdict });
+const verdictNode = (verdict, isFew) => make("span", { class: "aa-verdict-" + VERDICTS[verdict], text: verdict + (isFew ? " (few examples)" : "") });
 
 const MODES = {
   paper: "the authors' way: the two strongest entries of each example's strongest head",

@@ -109,14 +109,14 @@ function createBars(name) {
 /** Whether the trigger does more than its random control on the confirming half, for each class and said plainly. */
 function verdictParts(study, result, running) {
   const groups = Object.keys(VERDICTS)
-    .map((verdict) => [verdict, study.labels.filter((_, k) => result.verdicts[k] === verdict)])
+    .flatMap((verdict) => [false, true].map((few) => [verdict, study.labels.filter((_, k) => result.verdicts[k] === verdict && study.few[k] === few), few]))
     .filter(([, labels]) => labels.length);
   if (!groups.length) return [result.controls.random ? "There are too few examples to confirm it on." : running ? "Its controls are still to come." : "It was measured without controls."];
   const all = groups.length === 1 && groups[0][1].length > 1;
-  const parts = groups.flatMap(([verdict, labels], at) => [
+  const parts = groups.flatMap(([verdict, labels, few], at) => [
     at ? ", " : "",
     ...(all ? ["On every class it flips "] : [at ? "on " : "On ", ...labels.flatMap((label, k) => [k ? " and " : "", make("bdi", { class: "aa-strong", text: label })]), at ? " " : " it flips "]),
-    verdictNode(verdict),
+    verdictNode(verdict, few),
   ]);
   return [...parts, ", judged on the half of the data that confirms."];
 }

@@ -79,6 +79,6 @@ function confirmedParts(study, row, k) {
   const parts = ["flips " + percent(success.accuracy[k]) + " (" + percent(success.low[k]) + " to " + percent(success.high[k]) + ")"];
   const draws = (controls.random?.confirmed_success ?? []).map((draw) => draw[k]).filter((share) => share !== null);
   if (draws.length) parts.push(", random " + percent(Math.min(...draws)) + " to " + percent(Math.max(...draws)));
-  if (verdicts[k]) parts.push(": ", verdictNode(verdicts[k]));
+  if (verdicts[k]) parts.push(": ", verdictNode(verdicts[k], study.few[k]));
   return parts;
 }

@@ -2,6 +2,11 @@
 
 const EMPTY = "No triggers of this checkpoint yet. Mine some on labelled data below, or open a trigger file.";
 
+const TABLE_FORMATS = [
+  ["json", "JSON list"],
+  ["csv", "CSV table"],
+];
+
 function createTriggers(root) {
   let message = null;
   const notice = make("p", { class: "aa-message", "data-testid": "triggers-message" });
@@ -22,6 +27,7 @@ function createTriggers(root) {
   });
   const table = createTriggerTable(pick);
   const count = make("span", { class: "aa-quiet", "data-testid": "triggers-count" });
+  const saveTable = exportMenu("table", TABLE_FORMATS, (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), what: "table" }));
   const left = make(
     "section",
     { class: "aa-panel", "aria-label": "Triggers" },
@@ -38,6 +44,7 @@ function createTriggers(root) {
           "is clearly above that is one.",
       ),
       count,
+      saveTable,
     ),
     make("div", { class: "aa-trigger-filters" }, modes, hide.node),
     table.node,
@@ -185,7 +192,9 @@ function sameTriggers(one, other) {
 function sourceParts(message, mined) {
   const text = (value) => make("bdi", { text: value });
   const parts = ["Mined on "];
-  if (mined.n) parts.push(mined.n + " examples of ");
+  const isMining = message.status === "running" && message.progress?.what === "mining" && message.mode === shownMode(message);
+  const wanted = mined.n_wanted ? " of " + mined.n_wanted : "";
+  if (mined.n) parts.push(mined.n + wanted + (wanted && !isMining ? " examples (stopped) of " : " examples of "));
   parts.push(text(mined.data || "data that the file does not name"));
   if (mined.model) parts.push(" with ", text(mined.model), mined.revision ? " @ " + String(mined.revision).slice(0, 10) : "");
   if (mined.study) parts.push("; evaluated on " + mined.study.n + " examples of ", text(mined.study.data), mined.study.model !== mined.model ? " with " : "", mined.study.model !== mined.model ? text(mined.study.model) : "");

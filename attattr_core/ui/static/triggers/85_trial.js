@@ -8,10 +8,16 @@ const TRIAL_FORMATS = [
   ["csv", "CSV table"],
 ];
 
+const EARLIER_CHARACTERS = 80;
+
 function createTrial(root) {
   let message = null;
   let waiting = false;
-  const placing = createPlacing(() => say());
+  let reason = ""; // why the last comparison was refused
+  const placing = createPlacing(() => {
+    reason = "";
+    say();
+  });
   const field = make("input", { type: "text", class: "aa-field", maxlength: "80", placeholder: "words of your own", "aria-label": "Words of your own", "data-testid": "trial-own" });
   const plain = (name, text, act) => make("button", { type: "button", class: "aa-button", text, "data-testid": "trial-" + name, onclick: act });
   const add = plain("add", "Add", addWords);
@@ -24,6 +30,9 @@ function createTrial(root) {
   const outcome = createOutcome();
   const difference = createDifference((which, tab) => trigger("open_result", { run: message?.run, which, tab }));
   const note = make("p", { class: "aa-quiet", "data-testid": "trial-note" });
+  const outdated = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-outdated", hidden: true });
+  const refused = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-refused", hidden: true });
+  const result = make("div", {}, outcome.node, note, difference.node);
   const exports = exportMenu("trial", TRIAL_FORMATS, (format) => trigger("export_trial", { run: message?.run, format, ...difference.selection() }));
   const panel = make(
     "section",
@@ -43,9 +52,9 @@ function createTrial(root) {
     ),
     placing.node,
     make("div", { class: "aa-trial-tools" }, make("span", { class: "aa-trial-add" }, field, add), follow, clear, make("span", { class: "aa-trial-run" }, run, stop, words)),
-    outcome.node,
-    note,
-    difference.node,
+    refused,
+    outdated,
+    result,
   );
   root.replaceChildren(panel);
   field.addEventListener("keydown", (event) => {
@@ -60,26 +69,55 @@ function createTrial(root) {
 
   function start() {
     waiting = true;
+    reason = "";
+    triggersKept.asked = askedNow();
     say();
     trigger("compare", { insertions: placing.insertions() });
+  }
+
+  const askedNow = () => ({ texts: headerTexts(), insertions: placing.insertions() });
+
+  /** What the shown comparison is of, where the header's text or the words are others by now; else null. */
+  function findEarlier() {
+    const { run: compared, asked } = triggersKept.compared || {};
+    return message?.before && compared === message.run && JSON.stringify(asked) !== JSON.stringify(askedNow()) ? asked : null;
+  }
+
+  function sayEarlier() {
+    const earlier = findEarlier();
+    outdated.hidden = !earlier;
+    result.classList.toggle("aa-outdated", Boolean(earlier));
+    if (!earlier) return;
+    const text = earlier.texts.filter(Boolean).join(" / ");
+    const start = text.length > EARLIER_CHARACTERS ? text.slice(0, EARLIER_CHARACTERS) + " …" : text;
+    const added = earlier.insertions.map(({ word }) => word).join(" ");
+    const what = JSON.stringify(earlier.texts) === JSON.stringify(headerTexts()) ? "Of other words or places" : "Of an earlier text";
+    outdated.replaceChildren(what + ": “", make("bdi", { text: start }), "” with “", make("bdi", { text: added }), "”; press Compare again.");
   }
 
   function say() {
     const running = waiting || message?.status === "running";
     const n = placing.insertions().length;
-    run.disabled = running || !n;
+    const isEmpty = !headerTexts()[0];
+    run.disabled = running || !n || isEmpty;
+    sayEarlier();
+    refused.textContent = reason;
+    refused.hidden = !reason;
     stop.hidden = !running;
     clear.hidden = !n;
     follow.hidden = !pickedTrigger() || !placing.isOwn();
     const count = message?.n_total ? message.n_done + " of " + message.n_total + " layers" : "";
-    words.textContent = running ? (message?.status === "running" ? count : "starting …") : message?.status === "stopped" ? "stopped" + (count ? " · " + count : "") : n ? "" : "Pick a trigger above, or add words.";
-    exports.hidden = !message?.maps;
+    words.textContent = running ? (message?.status === "running" ? count : "starting …") : message?.status === "stopped" ? "stopped" + (count ? " · " + count : "") : "";
+    if (!running && isEmpty) words.textContent = "Sentence A is empty: type one above.";
+    else if (!running && !n) words.textContent = "Pick a trigger above, or add words.";
+    exports.hidden = !message?.maps || !outdated.hidden;
     const summed = message?.is_summed ? "The text is long: heads are shown summed." : "";
     note.textContent = [message?.notice, summed].filter(Boolean).join(" ");
   }
 
   function refresh() {
-    const [a, b] = (window.__attattr.texts || ["", ""]).map(wordsOf);
+    const [a, b] = headerTexts().map(wordsOf);
+    reason = "";
     placing.show([a, b.length ? b : null]);
     if (!placing.isOwn()) placing.follow(pickedTrigger());
     say();
@@ -97,8 +135,14 @@ function createTrial(root) {
       if (value) {
         const next = parseVersioned(value);
         waiting = false;
+        reason = next.reason || "";
         if (next.status !== "refused") message = next;
         else if (message?.status === "running") message = { ...message, status: "stopped" };
+        if (next.run && next.run !== triggersKept.compared?.run) triggersKept.compared = { run: next.run, asked: triggersKept.asked };
+      } else {
+        waiting = false;
+        reason = "";
+        message = null; // another checkpoint
       }
       outcome.draw(message);
       difference.receive(message);
@@ -113,6 +157,9 @@ function createTrial(root) {
     picked: () => placing.insertions(),
   };
 }
+
+/** The header's texts; one of blanks alone is "". */
+const headerTexts = () => (window.__attattr.texts || ["", ""]).map((text) => (String(text ?? "").trim() ? String(text) : ""));
 
 /** The row that is picked in the table, which another component draws. */
 const pickedTrigger = () => triggersKept.current || null;
