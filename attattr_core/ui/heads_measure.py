@@ -25,6 +25,23 @@ from attattr_core.ui.work import Refusal, is_loaded
 
 _SEED = 0  # of the choice of examples
 _ACCURACY = "accuracy"
+_BUSY = "A measurement of yours waits or goes on already: press Stop to end it, then Measure."
+
+
+def ask_to_measure(data: DataChoice, desk: Desk) -> Iterator[tuple[Any, Any]]:
+    """Takes a press of Measure and the data chosen then; one at a time.
+
+    Yields:
+        Values for the status and the button, which rests.
+
+    Raises:
+        gr.Error: While another one waits or goes on, so that nothing follows; the sentence stands in the status.
+    """
+    if desk.ask(data):
+        yield "", gr.Button(interactive=False)
+        return
+    yield warn(_BUSY), gr.skip()
+    raise gr.Error(_BUSY, visible=False, print_exception=False)
 
 
 def measure_heads(
@@ -56,7 +73,11 @@ def measure_heads(
     """
     *convention, data, choice, names, shelf, desk = rest
     fields = (methods, n_ranking, n_pruning, directions, n_seeds, steps)
-    yield from desk.follow(_measure_chosen(models, model, fields, convention, data, choice, names, shelf))
+
+    def begin(data: DataChoice) -> Iterator[tuple[Any, Any, Any]]:
+        return _measure_chosen(models, model, fields, convention, data, choice, names, shelf)
+
+    yield from desk.answer(begin, data)
 
 
 def _measure_chosen(
