@@ -28,20 +28,23 @@ _ACCURACY = "accuracy"
 _BUSY = "A measurement of yours waits or goes on already: press Stop to end it, then Measure."
 
 
-def ask_to_measure(data: DataChoice, desk: Desk) -> Iterator[tuple[Any, Any]]:
+def ask_to_measure(data: DataChoice, desk: Desk) -> tuple[str, Any]:
     """Takes a press of Measure and the data chosen then; one at a time.
 
-    Yields:
+    Returns:
         Values for the status and the button, which rests.
 
     Raises:
-        gr.Error: While another one waits or goes on, so that nothing follows; the sentence stands in the status.
+        gr.Error: While another one waits or goes on, so that nothing follows but `refuse_to_measure`.
     """
-    if desk.ask(data):
-        yield "", gr.Button(interactive=False)
-        return
-    yield warn(_BUSY), gr.skip()
-    raise gr.Error(_BUSY, visible=False, print_exception=False)
+    if not desk.ask(data):
+        raise gr.Error(_BUSY, visible=False, print_exception=False)
+    return "", gr.Button(interactive=False)
+
+
+def refuse_to_measure() -> str:
+    """Says why a press of Measure starts nothing: a value for the status."""
+    return warn(_BUSY)
 
 
 def measure_heads(

@@ -13,7 +13,13 @@ from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data
 from attattr_core.ui.heads_components import heads_view
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import ask_to_measure, leave_checkpoint, measure_heads, stop_measuring
+from attattr_core.ui.heads_measure import (
+    ask_to_measure,
+    leave_checkpoint,
+    measure_heads,
+    refuse_to_measure,
+    stop_measuring,
+)
 from attattr_core.ui.heads_payload import Shelf, show_shipped
 from attattr_core.ui.heads_request import OFFERED, STEPS
 from attattr_core.ui.heads_smaller import save_smaller_model
@@ -157,7 +163,7 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
 
 
 def _ask(trigger: Any, page: Any, tab: HeadsTab) -> Any:
-    """The first step of Measure: without a queue's turn, so that a second press is refused at once."""
-    return trigger(
-        ask_to_measure, [tab.data.choice, tab.desk], [page.status, tab.measure], concurrency_limit=None, **_PRIVATE
-    )
+    """The first step of Measure: it waits in no queue, so that a second press is refused at once."""
+    asked = trigger(ask_to_measure, [tab.data.choice, tab.desk], [page.status, tab.measure], queue=False, **_PRIVATE)
+    asked.failure(refuse_to_measure, None, page.status, queue=False, **_PRIVATE)
+    return asked

@@ -53,10 +53,8 @@ def test_one_measurement_is_asked_for_at_a_time_with_the_data_of_its_press():
 
     assert list(desk.answer(begin, "a program's")) == [0, 1]
     assert desk.ask("the press's")
-    second = ask_to_measure("another", desk)
-    assert "press Stop to end it" in next(second)[0]
-    with pytest.raises(gr.Error):
-        next(second)
+    with pytest.raises(gr.Error, match="press Stop to end it"):
+        ask_to_measure("another", desk)
     assert list(desk.answer(begin, "of later")) == [0, 1]
     assert begun == ["a program's", "the press's"]
     assert desk.ask("another")

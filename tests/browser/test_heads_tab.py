@@ -166,6 +166,9 @@ def test_own_data_on_a_model_of_the_hub_up_to_a_smaller_model(heads, served, tin
     heads.get_by_test_id("heads-save").click()
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("2 of 4 heads removed", timeout=120_000)
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("accuracy")
+    expect(heads.get_by_test_id("heads-smaller")).to_contain_text(
+        re.compile(r"median of the rounds.+ × \d\.\d\d in turns")
+    )
     with heads.expect_download() as download:
         heads.locator("#heads-file a").first.click()
     assert re.fullmatch(r"tiny-without-2-heads.*\.zip", download.value.suggested_filename)
@@ -210,12 +213,21 @@ def test_one_measurement_at_a_time_and_stop_ends_it(heads):
     expect(heads.locator("#heads-run")).to_be_enabled()
 
 
-def test_a_press_that_is_stopped_at_once_never_starts(heads):
+def test_a_press_that_is_stopped_before_its_turn_never_starts(heads, open_page):
+    other = open_page()
+    open_tab(other)
+    measure(other, n_ranking=3, n_pruning=200, seeds=20)
+    expect(other.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
     measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text("waiting to start")
+    expect(heads.locator("#heads-run")).to_be_disabled()
     heads.locator("#heads-stop").click()
     expect(heads.locator("#heads-run")).to_be_enabled()
     expect(heads.get_by_test_id("heads-progress")).to_be_hidden()
-    expect(heads.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
+    other.locator("#heads-stop").click()
+    measure(heads)
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    assert heads.evaluate(f"{HEADS}.message.n_examples") == 4
 
 
 def test_areas_are_offered_as_tables_and_scroll_on_a_phone(heads):
