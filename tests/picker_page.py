@@ -16,6 +16,7 @@ class Page:
     """What the picker needs of a page."""
 
     choice: gr.State
+    names: gr.State
 
 
 def build_picker_page(models: Models) -> gr.Blocks:
@@ -34,7 +35,7 @@ def build_picker_page(models: Models) -> gr.Blocks:
         model = gr.Textbox("", label="Checkpoint", elem_id="model")
         model.submit(models.find, model, choice, trigger_mode="multiple", api_visibility="private")
         picker = build_data_picker("try", label="Data")
-        wire_data_picker(models, Page(choice), picker)
+        wire_data_picker(models, Page(choice, gr.State({})), picker)
         labels = gr.Textbox("", label="Labels", elem_id="labels")
         gr.Button("Read", elem_id="read").click(
             read, [picker.choice, labels], gr.JSON(elem_id="answer"), api_name="read"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attattr_core.datasets.examples import Example, ExampleSet
 from attattr_core.datasets.tables import Problem, Table, TableRow
@@ -12,6 +12,7 @@ from attattr_core.label_tasks import has_real_names, join_briefly, normalise, re
 #: What SNLI and MNLI write where the annotators did not agree, and the Hub's copies.
 NO_GOLD_LABEL = ("-", "-1")
 _MAX_CLASSES = 1000
+_MAX_TOLD = 6
 _INDEX = re.compile(r"(\d+)(\.0*)?")
 _YES = ("positive", "entailment", "equivalent", "acceptable")  # of the tasks that a single logit can tell
 
@@ -150,16 +151,18 @@ def _index_labels(names: tuple[str, ...], table: Table, written: set[str]) -> tu
     folded = {label.casefold() for label in written}
     is_by_index = folded <= set(by_index) and not folded & set(by_name) and has_real_names(names)
     notice = f"The labels of {table.name} are indices, taken in the order {join_briefly(names)}." if is_by_index else ""
-    return known | spelled, notice if not table.class_names else ""
+    notice = notice if not table.class_names else ""
+    return known | spelled, notice or _tell_meanings(names, table, spelled)
 
 
 def _match_classes(names: tuple[str, ...], table: Table) -> tuple[dict[str, int], str]:
     """Map the indices of data whose classes have names of their own; their order may be another than the names'."""
     by_name = {name.casefold(): index for index, name in enumerate(names)}
-    found = by_name | _match_spellings(names, set(table.class_names) - set(by_name))
-    indices = [found.get(name.casefold()) for name in table.class_names]
+    spelled = _match_spellings(names, set(table.class_names) - set(by_name))
+    indices = [(by_name | spelled).get(name.casefold()) for name in table.class_names]
     if None not in indices:
-        return {str(place): index for place, index in enumerate(indices) if index is not None}, ""
+        known = {str(place): index for place, index in enumerate(indices) if index is not None}
+        return known, _tell_meanings(names, table, spelled)
     ours, theirs = join_briefly(names), join_briefly(table.class_names)
     if has_real_names(names) or len(names) != len(table.class_names):
         raise UserError(
@@ -186,6 +189,17 @@ def _match_spellings(names: tuple[str, ...], written: set[str]) -> dict[str, int
         if len(meant) == 1:
             found[label] = meant.pop()
     return found
+
+
+def _tell_meanings(names: tuple[str, ...], table: Table, spelled: Mapping[str, int]) -> str:
+    """Says which labels are taken as classes of another name."""
+    told = [
+        f"{label[:40]!r} as {names[index][:40]!r}"
+        for label, index in sorted(spelled.items())
+        if normalise(label) != normalise(names[index])
+    ]
+    more = ", …" * (len(told) > _MAX_TOLD)
+    return f"Labels of {table.name} are taken by their meaning: {', '.join(told[:_MAX_TOLD])}{more}." if told else ""
 
 
 def _build_finder(indices: dict[str, int], names: tuple[str, ...]) -> Callable[[str], int | str]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,22 @@ def suggest_set(models: Models, choice: Choice) -> str | None:
     return next(fitting, None)
 
 
-def describe_data(choice: DataChoice) -> str:
+def describe_data(choice: DataChoice, labels: Sequence[str] | None = None) -> str:
     """What the page shows of data: JSON whose texts are data, to be shown as text.
+
+    Args:
+        choice: The data.
+        labels: Class names of a checkpoint: where the data write theirs otherwise, it is said how they are taken.
 
     Raises:
         UserError: When they cannot be read.
     """
-    return _pack(_describe_preview(preview(open_choice(choice))))
+    table = open_choice(choice)
+    found = preview(table)
+    if labels:
+        with suppress(UserError):  # what does not fit is told when it is used
+            found = replace(found, notice=label_table(table, labels).notice)
+    return _pack(_describe_preview(found))
 
 
 def describe_dataset(dataset: HubDataset) -> str:

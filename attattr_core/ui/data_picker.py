@@ -19,6 +19,7 @@ from attattr_core.ui.data_steps import (
     pick_source,
     stop_loading,
     take_file,
+    tell_meanings,
 )
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.models import Models
@@ -111,7 +112,8 @@ def wire_data_picker(models: Models, page: Any, picker: DataPicker) -> None:
 
     Args:
         models: What the server offers, and its limits.
-        page: The page's components (`attattr_core.ui.wiring.Page`): its choice of a checkpoint decides the default.
+        page: The page's components (`attattr_core.ui.wiring.Page`): its choice of a checkpoint decides the default, and
+            the label names what those of the data mean.
         picker: From `build_data_picker`.
     """
     rows = [picker.file_row, picker.hub_row]
@@ -124,12 +126,20 @@ def wire_data_picker(models: Models, page: Any, picker: DataPicker) -> None:
         **_DOWNLOADS,
         **_QUIET,
     )
+    told = gr.on(
+        [picker.choice.change, page.choice.change, page.names.change],
+        partial(tell_meanings, models),
+        [page.choice, page.names, picker.choice],
+        picker.glance,
+        **_READING,
+        **_PRIVATE,
+    )
     picker.stop.click(stop_loading, picker.choice, picker.shown, cancels=[job], queue=False, **_PRIVATE)
     picker.source.input(
         partial(pick_source, models),
         [picker.source, picker.upload],
         [*picker.shown, *rows, picker.found],
-        cancels=[job],
+        cancels=[job, told],
         **_READING,
         **_PRIVATE,
     )

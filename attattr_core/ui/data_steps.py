@@ -20,6 +20,7 @@ from attattr_core.ui.data_choice import (
     describe_wait,
     suggest_set,
 )
+from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 
 FILE, HUB = "file", "hub"
@@ -115,6 +116,16 @@ def follow_checkpoint(models: Models, choice: Choice | None, source: str) -> tup
     if source not in EMBEDDED_SETS or fitting in (None, source):
         return gr.skip(), gr.skip(), gr.skip()
     return fitting, *_show(DataChoice("embedded", fitting, limits=models.data))
+
+
+def tell_meanings(models: Models, choice: Choice | None, names: Names | None, data: DataChoice | None) -> Any:
+    """Says how the labels of a visitor's own data are taken for the checkpoint: a value for the glance."""
+    if choice is None or data is None or data.kind == "embedded":
+        return gr.skip()
+    try:
+        return describe_data(data, models.find_labels(choice, names))
+    except UserError as error:
+        return describe_refusal(str(error))
 
 
 def _show(choice: DataChoice) -> tuple[str, DataChoice | None]:

@@ -25,6 +25,26 @@ from attattr_core.ui.work import Refusal, is_loaded
 
 _SEED = 0  # of the choice of examples
 _ACCURACY = "accuracy"
+_BUSY = "A measurement of yours waits or goes on already: press Stop to end it, then Measure."
+
+
+def ask_to_measure(data: DataChoice, desk: Desk) -> tuple[str, Any]:
+    """Takes a press of Measure and the data chosen then; one at a time.
+
+    Returns:
+        Values for the status and the button, which rests.
+
+    Raises:
+        gr.Error: While another one waits or goes on, so that nothing follows but `refuse_to_measure`.
+    """
+    if not desk.ask(data):
+        raise gr.Error(_BUSY, visible=False, print_exception=False)
+    return "", gr.Button(interactive=False)
+
+
+def refuse_to_measure() -> str:
+    """Says why a press of Measure starts nothing: a value for the status."""
+    return warn(_BUSY)
 
 
 def measure_heads(
@@ -56,7 +76,11 @@ def measure_heads(
     """
     *convention, data, choice, names, shelf, desk = rest
     fields = (methods, n_ranking, n_pruning, directions, n_seeds, steps)
-    yield from desk.follow(_measure_chosen(models, model, fields, convention, data, choice, names, shelf))
+
+    def begin(data: DataChoice) -> Iterator[tuple[Any, Any, Any]]:
+        return _measure_chosen(models, model, fields, convention, data, choice, names, shelf)
+
+    yield from desk.answer(begin, data)
 
 
 def _measure_chosen(

@@ -107,7 +107,10 @@ def describe_smaller(step: SmallerStep, n_heads: int, n_all: int) -> SmallerInWo
         sentence += (
             f"; the weights of {step.n_zeroed} are zeros, because a configuration gives all layers one number of heads"
         )
-    sentence += f"; measured on {step.n_examples} examples, {step.device}."
+    sentence += (
+        f"; measured on {step.n_examples} examples, {step.device}. Times are medians of all sentences; × compares the "
+        "two on the same sentence in turns: the median of the rounds, and the lowest and the highest of them."
+    )
     return SmallerInWords(sentence, tuple(_list_rows(step)))
 
 
@@ -127,7 +130,7 @@ def _list_rows(step: SmallerStep) -> Iterator[tuple[str, str, str, str]]:
         f"{after.n_bytes / 1e6:.1f} MB",
         f"{share:.1%}".replace("%", " %"),
     )
-    spread = f"× {after.time_ratio:.2f} ({after.time_low:.2f} to {after.time_high:.2f})"
+    spread = f"× {after.time_ratio:.2f} in turns ({after.time_low:.2f} to {after.time_high:.2f})"
     yield "time for a sentence", f"{1e3 * before.seconds:.1f} ms", f"{1e3 * after.seconds:.1f} ms", spread
     values = (f"{before.metric:.3f}", f"{after.metric:.3f}", f"{after.metric - before.metric:+.3f}")
     yield METRIC_NAMES[step.metric_name], *(text.replace("-", "−") for text in values)

@@ -13,7 +13,13 @@ from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data
 from attattr_core.ui.heads_components import heads_view
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
-from attattr_core.ui.heads_measure import leave_checkpoint, measure_heads, stop_measuring
+from attattr_core.ui.heads_measure import (
+    ask_to_measure,
+    leave_checkpoint,
+    measure_heads,
+    refuse_to_measure,
+    stop_measuring,
+)
 from attattr_core.ui.heads_payload import Shelf, show_shipped
 from attattr_core.ui.heads_request import OFFERED, STEPS
 from attattr_core.ui.heads_smaller import save_smaller_model
@@ -128,15 +134,36 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
     # What one trigger starts runs in the order in which it was connected.
     tab.measure.click(None, None, None, js="() => window.__attattr?.heads?.wait?.()", api_visibility="private")
     jobs = [
-        tab.measure.click(**measuring, api_name="heads", **_QUIET),
-        tab.view.measure_heads(**measuring, **_PRIVATE),
-        tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE),
+        _ask(trigger, page, tab).success(**measuring, **visibility, **_QUIET)
+        for trigger, visibility in (
+            (tab.measure.click, {"api_name": "heads"}),
+            (tab.view.measure_heads, {"api_visibility": "private"}),
+        )
     ]
-    for trigger in (tab.stop.click, tab.view.stop_heads):
+    wake = {"fn": lambda: gr.Button(interactive=True), "inputs": None, "outputs": tab.measure, "queue": False}
+    for job in jobs:
+        job.then(**wake, **_PRIVATE)
+    jobs.append(tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE))
+    ended = [
         trigger(stop_measuring, kept, outputs, cancels=jobs, queue=False, **_PRIVATE)
+        for trigger in (tab.stop.click, tab.view.stop_heads)
+    ]
     left = [tab.view, tab.shelf]
-    page.model.change(leave_checkpoint, [page.choice, *kept], left, cancels=jobs, queue=False, **_PRIVATE)
+    ended += [
+        page.model.change(leave_checkpoint, [page.choice, *kept], left, cancels=jobs, queue=False, **_PRIVATE),
+        tab.opener.upload(open_heads, [tab.opener, *kept], outputs, **_PRIVATE),
+        tab.view.go_back(go_back, [page.choice, *kept], outputs, **_PRIVATE),
+    ]
+    for end in ended:
+        end.then(**wake, **_PRIVATE)
+    # A file of another type is refused by the browser alone: what was said before does not stay.
+    tab.opener.click(None, None, page.status, js="() => ''", api_visibility="private")
     page.choice.change(fill_heads, [page.choice, *kept], [tab.view, tab.shelf, tab.smaller], **_PRIVATE)
-    tab.opener.upload(open_heads, [tab.opener, *kept], outputs, **_PRIVATE)
-    tab.view.go_back(go_back, [page.choice, *kept], outputs, **_PRIVATE)
     tab.view.export_heads(export_heads, tab.shelf, [page.download, page.status], **_PRIVATE)
+
+
+def _ask(trigger: Any, page: Any, tab: HeadsTab) -> Any:
+    """The first step of Measure: it waits in no queue, so that a second press is refused at once."""
+    asked = trigger(ask_to_measure, [tab.data.choice, tab.desk], [page.status, tab.measure], queue=False, **_PRIVATE)
+    asked.failure(refuse_to_measure, None, page.status, queue=False, **_PRIVATE)
+    return asked

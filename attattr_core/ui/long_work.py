@@ -1,7 +1,7 @@
 """What long work that a visitor starts has in common: whether it still counts, how long it takes, how much it is."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,19 +15,52 @@ class Desk:
     def __init__(self) -> None:
         """Makes a desk without work."""
         self._work: object = None
+        self._takes_requests = False
+        self._request: tuple[Any] | None = None
+
+    def ask(self, about: Any) -> bool:
+        """Notes that work is asked for, which begins when its turn comes.
+
+        Args:
+            about: What it is about, as that is now.
+
+        Returns:
+            False, and nothing is noted, where other work waits or goes on.
+        """
+        if self._request is not None or self._work is not None:
+            return False
+        self._takes_requests, self._request = True, (about,)
+        return True
+
+    def answer(self, begin: Callable[[Any], Iterator[Any]], about: Any) -> Iterator[Any]:
+        """Begins work that was asked for, with what it was about then; nothing where it was ended before its turn.
+
+        Args:
+            begin: Makes the steps.
+            about: What it is about where nobody ever asks: a program has no button.
+        """
+        if self._takes_requests:
+            if self._request is None:
+                return
+            (about,), self._request = self._request, None
+        yield from self.follow(begin(about))
 
     def follow(self, steps: Iterator[Any]) -> Iterator[Any]:
         """Begins work: passes its steps on until other work begins or it is ended."""
         work = self._work = object()
-        with closing(steps):
-            for step in steps:
-                if self._work is not work:
-                    return
-                yield step
+        try:
+            with closing(steps):
+                for step in steps:
+                    if self._work is not work:
+                        return
+                    yield step
+        finally:
+            if self._work is work:
+                self._work = None
 
     def end(self) -> None:
-        """Ends what is going on."""
-        self._work = None
+        """Ends what is going on, and what waits for its turn."""
+        self._work = self._request = None
 
 
 class Clock:

@@ -2,13 +2,15 @@
 
 import json
 
+import gradio as gr
 import pytest
 
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.settings import Settings
 from attattr_core.ui import Models
-from attattr_core.ui.heads_measure import _measure
+from attattr_core.ui.heads_measure import _measure, ask_to_measure
 from attattr_core.ui.heads_request import Request
+from attattr_core.ui.long_work import Desk
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,22 @@ def test_texts_that_were_cut_are_counted(choice, monkeypatch):
         ranking, curves = message["notice"].split(" Of ")
         assert ranking.startswith("Of the data that rank the heads, 1 of the 1 texts was longer")
         assert curves.startswith("the data of the curves, 4 of the 4 texts were longer")
+
+
+def test_one_measurement_is_asked_for_at_a_time_with_the_data_of_its_press():
+    desk, begun = Desk(), []
+
+    def begin(data):
+        begun.append(data)
+        yield from range(2)
+
+    assert list(desk.answer(begin, "a program's")) == [0, 1]
+    assert desk.ask("the press's")
+    with pytest.raises(gr.Error, match="press Stop to end it"):
+        ask_to_measure("another", desk)
+    assert list(desk.answer(begin, "of later")) == [0, 1]
+    assert begun == ["a program's", "the press's"]
+    assert desk.ask("another")
+    desk.end()
+    assert list(desk.answer(begin, "ended before its turn")) == []
+    assert desk.ask("free again")

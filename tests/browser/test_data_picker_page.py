@@ -66,6 +66,16 @@ def test_a_file_of_ones_own_is_looked_at_as_text(page, tmp_path):
     expect(page.get_by_test_id("data-counts")).to_contain_text("<b>good</b>")
     assert page.locator("[data-testid=data] :is(img, script, b)").count() == 0
     expect(read(page)).to_contain_text(HOSTILE[:20])
+    (tmp_path / "named.csv").write_text("text,label\nfine,good\ndull,bad\n", encoding="utf-8")
+    page.set_input_files("input[type=file]", tmp_path / "named.csv")
+    wait_until_ready(page, "named.csv")
+    name_checkpoint(page, "sst2")
+    notice = page.get_by_test_id("data-notice")
+    expect(notice).to_have_text(
+        "Labels of named.csv are taken by their meaning: 'bad' as 'negative', 'good' as 'positive'."
+    )
+    name_checkpoint(page, "snli")
+    expect(notice).to_have_count(0)
     (tmp_path / "bad.csv").write_text("text,label\nfine,good\n,bad\n", encoding="utf-8")
     page.set_input_files("input[type=file]", tmp_path / "bad.csv")
     expect(page.get_by_test_id("data-problems")).to_contain_text("Line 3 of bad.csv has an empty text.")

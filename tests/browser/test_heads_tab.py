@@ -166,6 +166,9 @@ def test_own_data_on_a_model_of_the_hub_up_to_a_smaller_model(heads, served, tin
     heads.get_by_test_id("heads-save").click()
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("2 of 4 heads removed", timeout=120_000)
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("accuracy")
+    expect(heads.get_by_test_id("heads-smaller")).to_contain_text(
+        re.compile(r"median of the rounds.+ × \d\.\d\d in turns")
+    )
     with heads.expect_download() as download:
         heads.locator("#heads-file a").first.click()
     assert re.fullmatch(r"tiny-without-2-heads.*\.zip", download.value.suggested_filename)
@@ -193,6 +196,64 @@ def test_another_checkpoint_ends_what_is_measured(heads):
     measure(heads)  # the queue is free again
     heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
     expect(heads.get_by_test_id("heads-source")).to_contain_text("sst2 @ ")
+
+
+def test_one_measurement_at_a_time_and_stop_ends_it(heads):
+    measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.locator("#heads-run")).to_be_disabled()
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
+    heads.get_by_test_id("heads-measure").dispatch_event("click")  # another way to ask, hidden now
+    expect(heads.get_by_test_id("status")).to_contain_text("waits or goes on already: press Stop")
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text("pruning")
+    heads.locator("#heads-stop").click()
+    expect(heads.get_by_test_id("heads-source")).to_contain_text("stopped")
+    measure(heads)  # the button works, and nothing waits before it
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    assert heads.evaluate(f"{HEADS}.message.n_examples") == 4
+    expect(heads.locator("#heads-run")).to_be_enabled()
+
+
+def test_a_press_that_is_stopped_before_its_turn_never_starts(heads, open_page):
+    other = open_page()
+    open_tab(other)
+    measure(other, n_ranking=3, n_pruning=200, seeds=20)
+    expect(other.get_by_test_id("heads-progress")).to_contain_text(re.compile(r"pruning: [\d,]+ of"), timeout=180_000)
+    measure(heads, n_ranking=3, n_pruning=200, seeds=20)
+    expect(heads.get_by_test_id("heads-progress")).to_contain_text("waiting to start")
+    expect(heads.locator("#heads-run")).to_be_disabled()
+    heads.locator("#heads-stop").click()
+    expect(heads.locator("#heads-run")).to_be_enabled()
+    expect(heads.get_by_test_id("heads-progress")).to_be_hidden()
+    other.locator("#heads-stop").click()
+    measure(heads)
+    heads.wait_for_function(f"{HEADS}.message.status === 'done'", timeout=180_000)
+    assert heads.evaluate(f"{HEADS}.message.n_examples") == 4
+
+
+def test_areas_are_offered_as_tables_and_scroll_on_a_phone(heads):
+    heads.get_by_test_id("heads-areas-export").click()
+    assert heads.get_by_test_id("heads-areas-export-menu").locator("button").all_text_contents() == [
+        "JSON numbers",
+        "CSV table",
+    ]
+    heads.keyboard.press("Escape")
+    heads.set_viewport_size({"width": 390, "height": 844})
+    areas = heads.locator(".aa-areas")
+    assert areas.evaluate("node => node.scrollWidth > node.clientWidth")
+    assert "local" in areas.evaluate("node => getComputedStyle(node).backgroundAttachment")  # the shade at its edge
+    areas.focus()
+    heads.keyboard.press("ArrowRight")
+    heads.wait_for_function("document.querySelector('.aa-areas').scrollLeft > 0")
+
+
+def test_what_was_said_of_a_file_does_not_stay(heads, tmp_path):
+    damaged, other = tmp_path / "damaged.json", tmp_path / "other.txt"
+    damaged.write_text("[")
+    other.write_text("no study")
+    open_file(heads, damaged)
+    expect(heads.get_by_test_id("status")).to_contain_text("damaged")
+    open_file(heads, other)
+    expect(heads.get_by_test_id("status")).to_be_hidden()
 
 
 def test_a_refusal_leaves_the_study_and_frees_the_buttons(heads):

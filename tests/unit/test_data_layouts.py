@@ -247,6 +247,10 @@ def test_indices_are_said_to_be_taken_in_the_order_of_the_checkpoint(write):
     )
     assert read_examples(path, labels=("LABEL_0", "LABEL_1")).notice == ""
     assert read_examples(write("text\tlabel\nx\tgood\ny\tbad\n"), labels=("bad", "good")).notice == ""
+    path = write("text\tlabel\nx\tgood\ny\tNegative\nz\tbad\n")
+    assert read_examples(path, labels=("negative", "positive")).notice == (
+        f"Labels of {path.name} are taken by their meaning: 'bad' as 'negative', 'good' as 'positive'."
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- values

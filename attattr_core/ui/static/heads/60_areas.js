@@ -13,7 +13,7 @@ function whiskerCell(curve, low, high) {
 const formatChange = (value) => signed(value, Math.abs(value).toFixed(3));
 
 function createAreas(view) {
-  const body = make("div", { class: "aa-tree-table aa-areas", "data-testid": "heads-areas" });
+  const body = make("div", { class: "aa-tree-table aa-areas", role: "region", "aria-label": "Areas", tabindex: "0", "data-testid": "heads-areas" });
   const panel = panelOf(
     "heads-areas",
     "area under the curves",

@@ -37,16 +37,16 @@ function createView(root) {
   const empty = createEmpty(view);
   root.replaceChildren(note, empty.node, body);
 
-  const menu = (picture) =>
-    exportMenu("heads-" + picture, FORMATS, (format) => trigger("export_heads", { format, picture, run: view.message.run, view: shownOptions() }));
+  const menu = (picture, formats = FORMATS) =>
+    exportMenu("heads-" + picture, formats, (format) => trigger("export_heads", { format, picture, run: view.message.run, view: shownOptions() }));
   first.head.append(make("span", { class: "aa-heads-tools" }, grids.colour.node, menu("grids")));
-  for (const [panel, picture] of [
+  for (const [panel, picture, formats] of [
     [charts[0], "curves"],
     [layerwise, "layerwise"],
-    [areas, "areas"],
+    [areas, "areas", FORMATS.filter(([format]) => format === "json" || format === "csv")],
     [scatter, "scatter"],
   ])
-    panel.node.querySelector(".aa-panel-head").append(menu(picture));
+    panel.node.querySelector(".aa-panel-head").append(menu(picture, formats));
 
   function shownOptions() {
     const { method, direction, colour, hidden, layerwise: layers, axes } = view.state;
@@ -126,7 +126,7 @@ function createView(root) {
   };
   /** Work was asked for, and nothing was heard of it yet. */
   kept.wait = (words = "waiting to start") => {
-    if (!view.message) return;
+    if (!view.message || view.message.progress) return;
     view.message = { ...view.message, progress: { words, n_done: 0, n_total: 0, seconds_left: null } };
     invalidate();
   };
