@@ -167,7 +167,7 @@ def test_own_data_on_a_model_of_the_hub_up_to_a_smaller_model(heads, served, tin
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("2 of 4 heads removed", timeout=120_000)
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text("accuracy")
     expect(heads.get_by_test_id("heads-smaller")).to_contain_text(
-        re.compile(r"median of the rounds.+ × \d\.\d\d in turns")
+        re.compile(r"median of the rounds.+× \d+\.\d\d in turns \(")
     )
     with heads.expect_download() as download:
         heads.locator("#heads-file a").first.click()

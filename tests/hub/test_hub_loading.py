@@ -43,7 +43,7 @@ def test_embedded_checkpoints_give_the_same_from_the_hub_and_from_disk(hub, tmp_
 
 
 def test_the_command_line_takes_hub_ids_and_goes_on_after_ctrl_c(hub, tiny, home, capsys):
-    hub.add("org/tiny", tiny, pause=0.2)
+    hub.add("org/tiny", tiny, pause=1)
     output = home / "out.npz"
     arguments = ["attribute", "--model", "org/tiny@main", "--text", "the film", "--n-steps", "1"]
     arguments += ["--output", str(output)]
