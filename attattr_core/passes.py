@@ -4,6 +4,7 @@ The pass of a thread is held by a context variable. Two ways lead from a layer's
 `attattr_core.replay` gives transformers, and, for families that do not use it, an `Interception`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -84,7 +85,7 @@ class Recording(_Whole):
         self.layers[-1].attended.append(attended)
 
 
-class _Restarting:
+class _Restarting(ABC):
     """A pass that takes what the lowest layers returned from an earlier pass.
 
     The layer ``narrow`` (the top one, where the classifier reads its first token only) runs for the first token:
@@ -107,8 +108,9 @@ class _Restarting:
         finally:
             self.whole = None
 
+    @abstractmethod
     def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        raise NotImplementedError
+        """Runs a layer that is not skipped."""
 
     def project(self, projection: nn.Module, states: Tensor, *, is_query: bool) -> Tensor:
         return multiply(projection, states if self.whole is None or is_query else self.whole)

@@ -113,25 +113,27 @@ def test_the_table_sorts_filters_and_follows_the_keyboard_without_a_request(open
     assert opened.locator(".aa-triggers img, .aa-triggers b, .aa-triggers script").count() == 0
 
 
+def save_export(page, menu, file_format, folder):
+    """Presses an entry of an export menu and saves what comes, under its own name."""
+    page.get_by_test_id(menu).click()
+    with page.expect_download() as download:
+        page.get_by_test_id(f"{menu}-{file_format}").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
 def test_triggers_are_exported(opened, tmp_path):
     starts = {"csv": b"model,data", "json": b"[", "svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
     for file_format, start in starts.items():
-        opened.get_by_test_id("triggers-export").click()
-        with opened.expect_download() as download:
-            opened.get_by_test_id(f"triggers-export-{file_format}").click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
+        path = save_export(opened, "triggers-export", file_format, tmp_path)
         assert path.name == f"attattr-sst2-triggers-paper.{file_format}"
         assert path.read_bytes().startswith(start)
     assert ET.parse(tmp_path / "attattr-sst2-triggers-paper.svg").getroot().tag.endswith("svg")
     saved = json.loads((tmp_path / "attattr-sst2-triggers-paper.json").read_text())
     assert [entry["tokens"][2] for entry in saved] == list(TOKENS[:3])
     for file_format, start in (("json", b"["), ("csv", b"model,data,trigger,tokens")):
-        opened.get_by_test_id("table-export").click()
-        with opened.expect_download() as download:
-            opened.get_by_test_id(f"table-export-{file_format}").click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
+        path = save_export(opened, "table-export", file_format, tmp_path)
         assert path.name == f"attattr-sst2-triggers-paper-list.{file_format}"
         assert path.read_bytes().startswith(start)
 
