@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attattr_core.attribution import Attribution
     from attattr_core.authors import load_authors
-    from attattr_core.checkpoints import Checkpoint, load_checkpoint
-    from attattr_core.engine import attribute, attribute_batch, attribute_layers
+    from attattr_core.checkpoints.checkpoint import Checkpoint, load_checkpoint
+    from attattr_core.engine.attributing import attribute, attribute_batch, attribute_layers
     from attattr_core.errors import UnsupportedModelError, UserError
-    from attattr_core.faithfulness import measure_faithfulness
     from attattr_core.settings import Settings
     from attattr_core.storage import load_attribution, save_attribution
-    from attattr_core.tree import AttributionTree, build_tree
-    from attattr_core.tree_files import load_tree, save_tree
+    from attattr_core.trees.faithfulness import measure_faithfulness
+    from attattr_core.trees.files import load_tree, save_tree
+    from attattr_core.trees.tree import AttributionTree, build_tree
 
 # Loaded on first use: torch and transformers take seconds, and a list of commands needs neither.
 _HOMES = {
     "Attribution": "attribution",
-    "AttributionTree": "tree",
-    "Checkpoint": "checkpoints",
+    "AttributionTree": "trees.tree",
+    "Checkpoint": "checkpoints.checkpoint",
     "Settings": "settings",
     "UnsupportedModelError": "errors",
     "UserError": "errors",
-    "attribute": "engine",
-    "attribute_batch": "engine",
-    "attribute_layers": "engine",
-    "build_tree": "tree",
+    "attribute": "engine.attributing",
+    "attribute_batch": "engine.attributing",
+    "attribute_layers": "engine.attributing",
+    "build_tree": "trees.tree",
     "load_attribution": "storage",
     "load_authors": "authors",
-    "load_checkpoint": "checkpoints",
-    "load_tree": "tree_files",
-    "measure_faithfulness": "faithfulness",
+    "load_checkpoint": "checkpoints.checkpoint",
+    "load_tree": "trees.files",
+    "measure_faithfulness": "trees.faithfulness",
     "save_attribution": "storage",
-    "save_tree": "tree_files",
+    "save_tree": "trees.files",
 }
 
 __all__ = [

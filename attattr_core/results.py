@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.curves import DatasetFaithfulness, bootstrap_mean
-from attattr_core.json_files import reading_json
+from attattr_core.files.json_files import reading_json
+from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
-from attattr_core.tree import MODES
-from attattr_core.whole_files import write_whole
+from attattr_core.trees.curves import DatasetFaithfulness, bootstrap_mean
+from attattr_core.trees.tree import MODES
 
 FORMAT, VERSION = "attattr-faithfulness", 1
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "results"

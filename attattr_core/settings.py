@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
-from attattr_core.quadrature import RULES
 
 BASELINES = ("zero", "uniform", "unk")
 FUNCTIONS = ("probability", "logit", "log-probability")
@@ -28,7 +28,7 @@ class Settings:
             the value itself, and it has no log-probability.
         baseline: A′, where the path starts: ``"zero"`` (the paper), ``"uniform"`` attention, or ``"unk"``, the
             attention of the same input with every word replaced by the unknown token.
-        rule: Quadrature rule, one of `attattr_core.quadrature.RULES`.
+        rule: Quadrature rule, one of `attattr_core.engine.quadrature.RULES`.
         n_steps: A fixed number of nodes, or None to raise it layer by layer until the tolerance is met.
         tolerance: Largest |convergence delta| as a share of |F(A) − F(A′)|, when ``n_steps`` is None.
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
+from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
-from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-attribution", 2  # 1 lacked output_kind
 MAX_BYTES = 512 << 20

@@ -7,10 +7,10 @@ from typing import Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
 from attattr_core.cli.outputs import check_outputs
+from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
-from attattr_core.quadrature import RULES
+from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
-from attattr_core.whole_files import write_whole
 
 _SUFFIXES = (".npz", ".json", ".jsonl", ".svg", ".png", ".pdf")
 _OUTPUT_HELP = (
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from attattr_core.engine import attribute_layers
+    from attattr_core.engine.attributing import attribute_layers
     from attattr_core.settings import Settings
     from attattr_core.view import select_map
 

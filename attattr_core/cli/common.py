@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.datasets import ExampleSet
 
 MODEL_HELP = "sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address"
@@ -40,9 +40,9 @@ def load_model(name: str, device: str | None) -> "Checkpoint":
     Raises:
         UserError: When there is no such checkpoint or device.
     """
-    from attattr_core.checkpoints import load_checkpoint, silence_loading
+    from attattr_core.checkpoints.checkpoint import load_checkpoint, silence_loading
     from attattr_core.cli.progress import showing_download
-    from attattr_core.devices import choose_device
+    from attattr_core.engine.devices import choose_device
 
     place = choose_device(device)
     silence_loading()

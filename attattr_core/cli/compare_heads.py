@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import check_suffix
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
-from attattr_core.whole_files import write_whole
+from attattr_core.files.whole_files import write_whole
 
 if TYPE_CHECKING:
     from attattr_core.heads.results import HeadImportance

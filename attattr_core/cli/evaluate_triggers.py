@@ -9,10 +9,10 @@ from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
-from attattr_core.whole_files import write_whole
+from attattr_core.files.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.triggers.results import TriggerSet, TriggerStudy
 
 _PICTURES = (".svg", ".png", ".pdf")

@@ -11,13 +11,13 @@ from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
-from attattr_core.tree import MODES
+from attattr_core.trees.tree import MODES
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
-    from attattr_core.curves import DatasetFaithfulness
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.datasets import ExampleSet
     from attattr_core.results import FaithfulnessFigures
+    from attattr_core.trees.curves import DatasetFaithfulness
 
 
 def add_parser(subparsers: Any) -> None:
@@ -85,7 +85,7 @@ def _measure(
 ) -> "DatasetFaithfulness":
     from tqdm import tqdm
 
-    from attattr_core.faithfulness import measure_dataset
+    from attattr_core.trees.faithfulness import measure_dataset
 
     steps = measure_dataset(checkpoint, texts, mode=mode, n_seeds=options.n_seeds, seed=options.seed)
     *_, last = tqdm(steps, total=len(texts), unit="example", desc=f"{mode} trees", leave=False)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
+from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
+from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.results import METHODS, describe_cut
-from attattr_core.quadrature import RULES
-from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.heads.results import HeadImportance
 
 _PICTURES = (".png", ".svg", ".pdf")

@@ -9,11 +9,11 @@ from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
+from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
-from attattr_core.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.datasets import ExampleSet
     from attattr_core.heads.results import HeadImportance, HeadStudy
 
@@ -132,7 +132,7 @@ def _name_layers(picture: Path) -> Path:
 
 def _load_importances(checkpoint: "Checkpoint", paths: list[Path]) -> "dict[str, HeadImportance]":
     """By method; several of one method by the names of their files."""
-    from attattr_core.families import count_heads
+    from attattr_core.engine.families import count_heads
     from attattr_core.heads.importance_files import load_importance
 
     shape = count_heads(checkpoint.model.config)

@@ -13,7 +13,7 @@ from attattr_core.errors import UserError
 from attattr_core.heads.results import describe_cut
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
     from attattr_core.heads.results import HeadImportance
     from attattr_core.heads.shrinking import ShrinkSoFar
     from attattr_core.heads.sizes import SizeComparison
@@ -90,7 +90,7 @@ def parse_heads(text: str) -> list[tuple[int, int]]:
 
 
 def _read_importance(path: Path, checkpoint: "Checkpoint") -> "HeadImportance":
-    from attattr_core.families import count_heads
+    from attattr_core.engine.families import count_heads
     from attattr_core.heads.importance_files import load_importance
 
     return load_importance(path, shape=count_heads(checkpoint.model.config))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.errors import UserError
-from attattr_core.tree import DEFAULT_EDGES, MODES, PAPER_THRESHOLD, AttributionTree, build_tree
-from attattr_core.whole_files import write_whole
+from attattr_core.files.whole_files import write_whole
+from attattr_core.trees.tree import DEFAULT_EDGES, MODES, PAPER_THRESHOLD, AttributionTree, build_tree
 
 if TYPE_CHECKING:
     from attattr_core.attribution import Attribution
@@ -126,15 +126,15 @@ def _load(options: argparse.Namespace) -> "Attribution":
 
 
 def _measure(options: argparse.Namespace, attribution: "Attribution", tree: AttributionTree) -> Any:
-    from attattr_core.faithfulness import measure_faithfulness
+    from attattr_core.trees.faithfulness import measure_faithfulness
 
     return measure_faithfulness(load_model(options.model, options.device), attribution, tree)
 
 
 def _write(tree: AttributionTree, path: Path) -> None:
     from attattr_core.pictures import render
-    from attattr_core.tree_files import save_tree
-    from attattr_core.tree_pictures import draw_tree
+    from attattr_core.trees.files import save_tree
+    from attattr_core.trees.pictures import draw_tree
 
     suffix = path.suffix.lower()
     if suffix in _PICTURES:
@@ -144,9 +144,9 @@ def _write(tree: AttributionTree, path: Path) -> None:
 
 
 def _write_curves(curves: Any, path: Path) -> None:
-    from attattr_core.curves import dump_curves
     from attattr_core.pictures import render
-    from attattr_core.tree_pictures import draw_curves
+    from attattr_core.trees.curves import dump_curves
+    from attattr_core.trees.pictures import draw_curves
 
     write_whole(path.with_suffix(".curves.json"), dump_curves(curves))
     suffix = path.suffix.lower()

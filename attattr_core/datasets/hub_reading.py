@@ -10,7 +10,7 @@ from attattr_core.datasets.tables import Table
 from attattr_core.errors import UserError
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.transfer import Progress, download, find_snapshot
-from attattr_core.label_tasks import join_briefly
+from attattr_core.labels.tasks import join_briefly
 
 
 def open_hub(

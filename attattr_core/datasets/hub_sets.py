@@ -19,7 +19,7 @@ from attattr_core.hub.client import MAX_CONFIG_BYTES, Deadline, HubUnavailableEr
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, parse_hub_id
 from attattr_core.hub.sources import ask_hub, fetch_verified
-from attattr_core.label_tasks import join_briefly
+from attattr_core.labels.tasks import join_briefly
 
 CONVERTED = "refs/convert/parquet"
 #: What is proposed, and all that may be used where only listed models may.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from attattr_core.datasets.examples import Example, ExampleSet
 from attattr_core.datasets.tables import Problem, Table, TableRow
 from attattr_core.errors import UserError
-from attattr_core.label_tasks import has_real_names, join_briefly, normalise, read_tasks
+from attattr_core.labels.tasks import has_real_names, join_briefly, normalise, read_tasks
 
 #: What SNLI and MNLI write where the annotators did not agree, and the Hub's copies.
 NO_GOLD_LABEL = ("-", "-1")

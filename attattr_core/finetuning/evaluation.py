@@ -56,9 +56,9 @@ def load_folder(folder: str | Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
     Raises:
         UserError: If the folder or its base cannot be loaded.
     """
-    from attattr_core.checkpoints import fetch
+    from attattr_core.checkpoints.checkpoint import fetch
+    from attattr_core.checkpoints.loading import load_parts
     from attattr_core.hub import Reference, find_snapshot
-    from attattr_core.loading import load_parts
 
     description = fetch(Reference("folder", str(folder)), is_attributed=False)
     parts = [part for part in (description, description.base) if part is not None]

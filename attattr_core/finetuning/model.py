@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.catalog import read_json
+from attattr_core.checkpoints.catalog import read_json
 from attattr_core.datasets import Example
 from attattr_core.errors import UserError
 from attattr_core.finetuning.settings import FinetuneSettings
@@ -35,7 +35,7 @@ def vet_base(base: str, *, on_progress: "Callable[[Progress], None] | None" = No
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    from attattr_core.checkpoints import fetch
+    from attattr_core.checkpoints.checkpoint import fetch
     from attattr_core.hub import find_snapshot, parse_reference
 
     if Path(base).is_dir():
@@ -73,8 +73,8 @@ def load_base(
     import torch
     from transformers import AutoModelForSequenceClassification, set_seed
 
-    from attattr_core.loading import build_config, explaining, load_tokenizer
-    from attattr_core.vetting import vet_index, vet_links
+    from attattr_core.checkpoints.loading import build_config, explaining, load_tokenizer
+    from attattr_core.checkpoints.vetting import vet_index, vet_links
 
     set_seed(settings.seed)
     names = dict(enumerate(settings.labels or ()))

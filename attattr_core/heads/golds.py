@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from attattr_core.attribution import OutputKind
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import Example, ExampleSet
+from attattr_core.engine.outputs import compute_output, find_output_kind
 from attattr_core.errors import UserError
-from attattr_core.label_order import map_labels
-from attattr_core.label_tasks import join_briefly
-from attattr_core.outputs import compute_output, find_output_kind
+from attattr_core.labels.order import map_labels
+from attattr_core.labels.tasks import join_briefly
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Golds:
     """The right answers to B examples.
 
     Attributes:
-        kind: What the logits mean (see `attattr_core.outputs`).
+        kind: What the logits mean (see `attattr_core.engine.outputs`).
         targets: Index of the logit that counts, (B,).
         signs: 1, or −1 where a single logit speaks for the label and the gold answer is that the label is absent, (B,).
         values: The value that a regression should give, (B,); unused elsewhere.

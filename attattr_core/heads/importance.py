@@ -23,20 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.batches import record_batch
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet, pick_examples
-from attattr_core.encoding import Encoded, encode
+from attattr_core.engine.batches import record_batch
+from attattr_core.engine.encoding import Encoded, encode
+from attattr_core.engine.families import count_heads
+from attattr_core.engine.outputs import check_function
+from attattr_core.engine.products import find_product, fixing_product
+from attattr_core.engine.replay import instrumented
 from attattr_core.errors import UserError
-from attattr_core.families import count_heads
 from attattr_core.heads.golds import Golds, find_golds
 from attattr_core.heads.importance_state import State, build_key
 from attattr_core.heads.measures import combine, measure_batch
 from attattr_core.heads.predictions import list_buckets
 from attattr_core.heads.results import METHODS, HeadImportance
-from attattr_core.outputs import check_function
-from attattr_core.products import find_product, fixing_product
-from attattr_core.replay import instrumented
 from attattr_core.settings import Settings
 
 DEFAULT_EXAMPLES = 200

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from attattr_core.errors import UserError
+from attattr_core.files.json_files import reading_json
+from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.results import LARGEST, METHODS, HeadImportance
-from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
-from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-head-importance", 1
 _MAX_BYTES = 4 << 20  # a hundred thousand heads; parsed, it may take fifty times as much

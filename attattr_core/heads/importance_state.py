@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.files.work_files import WorkFile
 from attattr_core.heads.golds import Golds
 from attattr_core.heads.results import HeadImportance
-from attattr_core.work_files import WorkFile
 
 KIND = "attattr-importance-state"
 
@@ -22,7 +22,7 @@ class State:
 
     Attributes:
         contributions: By index of the example, each (K, L, H), float64.
-        onednn: Which matrix product the work began with (see `attattr_core.products`).
+        onednn: Which matrix product the work began with (see `attattr_core.engine.products`).
     """
 
     def __init__(self, path: Path | None, key: dict[str, Any], n_examples: int, *, onednn: bool) -> None:

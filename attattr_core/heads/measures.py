@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attattr_core.batches import check_logits, prepare_baselines, record_batch
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import Encoded, collate
-from attattr_core.families import count_heads
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.batches import check_logits, prepare_baselines, record_batch
+from attattr_core.engine.encoding import Encoded, collate
+from attattr_core.engine.families import count_heads
+from attattr_core.engine.integration import LayerIntegral, count_rows, integrate_layer
+from attattr_core.engine.replay import Record, compute_context, replay, trace
 from attattr_core.heads.golds import Golds
-from attattr_core.integration import LayerIntegral, count_rows, integrate_layer
-from attattr_core.replay import Record, compute_context, replay, trace
 from attattr_core.settings import Settings
 
 #: How much of one example the mean loss of probability may weigh, to tell heads of equal accuracy apart.
@@ -30,8 +30,8 @@ def measure_batch(
     """Computes what each example of a batch contributes to the importance of each head, step by step.
 
     Args:
-        checkpoint: The classifier, instrumented (see `attattr_core.replay.instrumented`).
-        encoded: B examples that may run together (see `attattr_core.batches`).
+        checkpoint: The classifier, instrumented (see `attattr_core.engine.replay.instrumented`).
+        encoded: B examples that may run together (see `attattr_core.engine.batches`).
         golds: Their gold answers.
         method: One of ``"attattr"``, ``"taylor"``, ``"taylor-authors"``, ``"ablation"`` and ``"attention"``.
         settings: The convention of the attributions; other methods have none.

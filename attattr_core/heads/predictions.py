@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attattr_core.batches import bucket_examples, check_logits
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet
-from attattr_core.encoding import Encoded, collate
+from attattr_core.engine.batches import bucket_examples, check_logits
+from attattr_core.engine.encoding import Encoded, collate
+from attattr_core.engine.outputs import find_output_kind
+from attattr_core.engine.products import find_product, fixing_product
+from attattr_core.engine.replay import instrumented, run_pruned
 from attattr_core.errors import UserError
 from attattr_core.heads.golds import find_golds
 from attattr_core.heads.results import METRICS
-from attattr_core.outputs import find_output_kind
-from attattr_core.products import find_product, fixing_product
-from attattr_core.replay import instrumented, run_pruned
 
 
 def list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[int]]:
@@ -33,7 +33,7 @@ def predict_pruned(
         checkpoint: The classifier.
         encoded: B examples that may run together.
         masks: True keeps a head, (M, L, H); all different. Each shares the lowest layers of the one before.
-        onednn: Which matrix product to take (see `attattr_core.products`); None takes the faster one.
+        onednn: Which matrix product to take (see `attattr_core.engine.products`); None takes the faster one.
 
     Yields:
         For each mask the predicted classes, or the values of a regression, (B,).

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import Encoded
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.encoding import Encoded
 from attattr_core.errors import UserError
-from attattr_core.whole_files import replacing
+from attattr_core.files.whole_files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Predictions:
 
     Attributes:
         values: Classes or values, (M, N); NaN where there is none yet.
-        onednn: Which matrix product they were begun with (see `attattr_core.products`).
+        onednn: Which matrix product they were begun with (see `attattr_core.engine.products`).
     """
 
     values: np.ndarray

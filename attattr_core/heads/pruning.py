@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet, digest_example, pick_examples
-from attattr_core.encoding import encode
+from attattr_core.engine.encoding import encode
+from attattr_core.engine.families import count_heads
+from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
-from attattr_core.families import count_heads
 from attattr_core.heads.metrics import N_RESAMPLES
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
 from attattr_core.heads.summary import Summary, summarise
-from attattr_core.products import find_product
 
 DEFAULT_SEEDS = 10
 _MAX_BYTES = 2 << 30

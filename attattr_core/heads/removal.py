@@ -9,14 +9,14 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.families import count_heads, find_family
+from attattr_core.engine.replay import ATTENTION, find_layers, instrumented
 from attattr_core.errors import UserError
-from attattr_core.families import count_heads, find_family
 from attattr_core.heads.plan import count_pruned
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.surgery import HeadSizes, Kept, change_layer, find_weight, plan_evenly, view_inputs
 from attattr_core.heads.weights import WEIGHTS
-from attattr_core.replay import ATTENTION, find_layers, instrumented
 
 Head = tuple[int, int]
 #: Field of a saved ``config.json``: heads whose weights are zero, by layer, so that cutting them changes nothing.

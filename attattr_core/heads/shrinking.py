@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.checkpoints.loading import load_parts
 from attattr_core.datasets import ExampleSet
+from attattr_core.engine.families import find_family
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
+from attattr_core.files.whole_folders import building, check_target, explaining_disk
 from attattr_core.finetuning.model import save_tokenizer
 from attattr_core.heads.removal import SmallerModel, can_cut, read_sizes, remove_heads
 from attattr_core.heads.results import HeadImportance
@@ -29,8 +31,6 @@ from attattr_core.heads.sizes import (
     count_steps,
     measure_smaller,
 )
-from attattr_core.loading import load_parts
-from attattr_core.whole_folders import building, check_target, explaining_disk
 
 #: The most that is packed for a download.
 MAX_ZIP_BYTES = 1 << 30

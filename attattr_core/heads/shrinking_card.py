@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attattr_core.families import find_family
+from attattr_core.engine.families import find_family
 from attattr_core.heads.results import describe_cut
 from attattr_core.heads.weights import WEIGHTS
 from attattr_core.intervals import compute_wilson

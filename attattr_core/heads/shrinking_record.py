@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
 from attattr_core.heads.removal import SmallerModel

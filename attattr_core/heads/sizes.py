@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attattr_core.batches import bucket_examples
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet
-from attattr_core.devices import describe_device
-from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.families import count_heads, find_family
+from attattr_core.engine.batches import bucket_examples
+from attattr_core.engine.devices import describe_device
+from attattr_core.engine.encoding import Encoded, collate, encode
+from attattr_core.engine.families import count_heads, find_family
+from attattr_core.engine.outputs import find_output_kind
+from attattr_core.engine.replay import find_layers, instrumented, run_masked
 from attattr_core.heads.metrics import compute_metric
 from attattr_core.heads.predictions import choose_metric, find_values, read_gold
 from attattr_core.heads.removal import Head
 from attattr_core.heads.weights import WEIGHTS
-from attattr_core.outputs import find_output_kind
-from attattr_core.replay import find_layers, instrumented, run_masked
 
 DEFAULT_ROUNDS, DEFAULT_TIMED = 9, 32
 
@@ -63,7 +63,7 @@ class SizeComparison:
         n_rounds: How often each; in a round the models take turns sentence by sentence.
         largest_difference: Between the logits of the last models and of the first with its heads masked, over all
             examples.
-        device: What it ran on, from `attattr_core.devices.describe_device`.
+        device: What it ran on, from `attattr_core.engine.devices.describe_device`.
         n_cut: How many of the examples were cut to the length that the model takes.
     """
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from attattr_core.files.json_files import reading_json
+from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import (
     DIRECTIONS,
@@ -22,10 +24,8 @@ from attattr_core.heads.results import (
     HeadStudy,
     PruningCurve,
 )
-from attattr_core.json_files import reading_json
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text, guard_cell
-from attattr_core.whole_files import write_whole
 
 FORMAT, VERSION = "attattr-heads", 1
 FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "results"

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from attattr_core.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from attattr_core.checkpoints.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from attattr_core.checkpoints.vetting import INDEX_FILE
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import RemoteFile
-from attattr_core.vetting import INDEX_FILE
 
 _WEIGHTS = "model.safetensors"
 _MAX_SMALL_BYTES = 100_000_000  # the largest tokenizers take a third of it, and ten times their size once they are read

@@ -6,9 +6,10 @@ from typing import Any
 
 from huggingface_hub import constants
 
-from attattr_core.adapters import ADAPTER_CONFIG, read_base, vet_adapter
-from attattr_core.catalog import EMBEDDED, check_labels
-from attattr_core.curated import read_curated
+from attattr_core.checkpoints.adapters import ADAPTER_CONFIG, read_base, vet_adapter
+from attattr_core.checkpoints.catalog import EMBEDDED, check_labels
+from attattr_core.checkpoints.curated import read_curated
+from attattr_core.checkpoints.vetting import HEAD, MAX_LABELS, list_weights, vet_config
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import RemoteFile, is_sha
 from attattr_core.hub.client import Deadline
@@ -16,7 +17,6 @@ from attattr_core.hub.files import count_weight_bytes, is_adapter, select_files
 from attattr_core.hub.limits import HubLimits
 from attattr_core.hub.reference import Reference, is_revision, parse_hub_id
 from attattr_core.hub.sources import Source, find_repository, open_folder
-from attattr_core.vetting import HEAD, MAX_LABELS, list_weights, vet_config
 
 
 @dataclass(frozen=True)

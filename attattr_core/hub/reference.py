@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from attattr_core.catalog import EMBEDDED
+from attattr_core.checkpoints.catalog import EMBEDDED
 from attattr_core.errors import UserError
 
 _MAX_LENGTH = 300

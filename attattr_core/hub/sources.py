@@ -7,8 +7,8 @@ from typing import Any
 
 from huggingface_hub import constants
 
-from attattr_core.adapters import ADAPTER_CONFIG
-from attattr_core.catalog import EMBEDDED, find_folder, read_json
+from attattr_core.checkpoints.adapters import ADAPTER_CONFIG
+from attattr_core.checkpoints.catalog import EMBEDDED, find_folder, read_json
 from attattr_core.errors import UserError
 from attattr_core.hub.cache import RemoteFile, compute_git_digest, find_cached, is_digest, is_sha
 from attattr_core.hub.client import (

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from attattr_core.batches import bucket_examples, check_logits, record_batch
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import Example
-from attattr_core.encoding import Encoded, collate, encode
+from attattr_core.engine.batches import bucket_examples, check_logits, record_batch
+from attattr_core.engine.encoding import Encoded, collate, encode
+from attattr_core.engine.outputs import compute_probabilities, find_output_kind
+from attattr_core.engine.replay import instrumented, run_pruned
 from attattr_core.errors import UserError
-from attattr_core.outputs import compute_probabilities, find_output_kind
-from attattr_core.replay import instrumented, run_pruned
 from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import Pieces, Triggered, insert_into_example
 from attattr_core.triggers.tallies import Tally

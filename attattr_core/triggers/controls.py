@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.triggers.insertion import Pieces
 from attattr_core.triggers.pieces import find_ids, list_whole_pieces
 

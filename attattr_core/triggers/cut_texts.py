@@ -6,7 +6,7 @@ from attattr_core.datasets import ExampleSet
 from attattr_core.heads.results import describe_cut
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 
 def tell_cut(checkpoint: "Checkpoint", examples: ExampleSet, what: str) -> str:
@@ -20,7 +20,7 @@ def tell_cut(checkpoint: "Checkpoint", examples: ExampleSet, what: str) -> str:
     Returns:
         A sentence, or "" where none is cut.
     """
-    from attattr_core.encoding import encode
+    from attattr_core.engine.encoding import encode
 
     n_cut = sum(encode(checkpoint, example.text, example.text_pair).n_cut > 0 for example in examples.examples)
     return f"Of the data {what}, {describe_cut(n_cut, len(examples))}" if n_cut else ""

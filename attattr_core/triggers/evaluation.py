@@ -10,10 +10,10 @@ from itertools import zip_longest
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
-from attattr_core.label_order import rename_classes
+from attattr_core.labels.order import rename_classes
 from attattr_core.triggers.attack import Attack, check_classes
 from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.insertion import (

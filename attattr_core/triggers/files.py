@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
 from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text, read_trigger, write_trigger
 from attattr_core.triggers.results import TriggerSet
-from attattr_core.whole_files import write_whole
 
 _MAX_BYTES = 256 << 20
 _MAX_ENTRIES = 100_000

@@ -7,8 +7,8 @@ n / N, and goes in at ``round((length + number of inserted tokens) · place)``, 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import Encoded, encode, find_max_length
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.encoding import Encoded, encode, find_max_length
 from attattr_core.errors import UserError
 from attattr_core.triggers.pieces import find_ids, find_word_ids
 from attattr_core.triggers.results import Insertion

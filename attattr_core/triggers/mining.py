@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet, digest_example
+from attattr_core.engine.outputs import check_function, find_output_kind
+from attattr_core.engine.products import find_product, fixing_product
 from attattr_core.errors import UserError
-from attattr_core.label_order import rename_classes
-from attattr_core.outputs import check_function, find_output_kind
-from attattr_core.products import find_product, fixing_product
+from attattr_core.labels.order import rename_classes
 from attattr_core.settings import Settings
 from attattr_core.triggers.attack import check_classes
 from attattr_core.triggers.entries import read_trigger, write_trigger

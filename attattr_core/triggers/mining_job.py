@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from attattr_core.batches import bucket_examples
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import Example, ExampleSet
-from attattr_core.encoding import Encoded, encode
+from attattr_core.engine.batches import bucket_examples
+from attattr_core.engine.encoding import Encoded, encode
 from attattr_core.errors import UserError
 from attattr_core.triggers.overlap import choose_examples
 from attattr_core.triggers.results import TriggerSet

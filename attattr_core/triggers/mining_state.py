@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attattr_core.work_files import WorkFile
+from attattr_core.files.work_files import WorkFile
 
 KIND = "attattr-mining-state"
 
@@ -14,7 +14,7 @@ class MiningState:
 
     Attributes:
         done: By index of the example.
-        onednn: Which matrix product the work began with (see `attattr_core.products`).
+        onednn: Which matrix product the work began with (see `attattr_core.engine.products`).
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from attattr_core.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 BLANK = "…"  # stands for the tokens of a text that is not passed on
 _CONTINUES = "##"  # WordPiece: a piece inside a word

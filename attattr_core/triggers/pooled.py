@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.triggers.attack import Attack
 from attattr_core.triggers.insertion import DEFAULT_THRESHOLD, find_special_tokens, resolve_insertions
 from attattr_core.triggers.patterns import SECOND_SHARE, SPECIAL_TOKENS, choose_insertions

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.products import fixing_product
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.products import fixing_product
 from attattr_core.triggers.attack import Attack
 from attattr_core.triggers.mining_job import Chosen, MiningSoFar, group_examples
 from attattr_core.triggers.mining_state import MiningState

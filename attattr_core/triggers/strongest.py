@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 from torch import Tensor
 
-from attattr_core.batches import prepare_baselines, record_batch
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import SPECIAL, Encoded
-from attattr_core.integration import integrate_layer
-from attattr_core.outputs import find_output_kind, find_predictions
-from attattr_core.replay import instrumented
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.batches import prepare_baselines, record_batch
+from attattr_core.engine.encoding import SPECIAL, Encoded
+from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.outputs import find_output_kind, find_predictions
+from attattr_core.engine.replay import instrumented
 from attattr_core.settings import Settings
 from attattr_core.triggers.insertion import find_special_tokens
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_positions

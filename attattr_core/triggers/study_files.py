@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attattr_core.errors import UserError
+from attattr_core.files.whole_files import write_whole
 from attattr_core.storage import clean_text
 from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text, read_trigger, write_trigger
 from attattr_core.triggers.files import complain, dump_entries, read_entries, write_provenance
@@ -22,7 +23,6 @@ from attattr_core.triggers.results import (
     TriggerSet,
     TriggerStudy,
 )
-from attattr_core.whole_files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "results"
 _OWN_KEYS = ("insertions", "accuracy", "success", "change", "n_flips", "choosing", "confirmed", "controls", "flips")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import ExampleSet
-from attattr_core.label_order import map_labels, rename_classes
+from attattr_core.labels.order import map_labels, rename_classes
 from attattr_core.triggers.evaluation import (
     EvaluationSoFar,
     evaluate_insertions,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from attattr_core.attribution import Attribution
-from attattr_core.curves import FaithfulnessCurves, find_receptive_field
 from attattr_core.results import ORDERS, QUANTILES, ModeFigures, ReceptiveField, find_result, load_result
+from attattr_core.trees.curves import FaithfulnessCurves, find_receptive_field
 from attattr_core.ui.tree_payload import TreeOptions
 
 

@@ -15,7 +15,7 @@ from attattr_core.datasets.reading import read_table
 from attattr_core.datasets.tables import Table
 from attattr_core.errors import UserError
 from attattr_core.hub import Progress
-from attattr_core.label_tasks import read_tasks
+from attattr_core.labels.tasks import read_tasks
 from attattr_core.ui.models import Choice, Models
 
 _MAX_CELL = 400  # characters of a text in the table

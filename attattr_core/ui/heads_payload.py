@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.catalog import EMBEDDED
+from attattr_core.checkpoints.catalog import EMBEDDED
 from attattr_core.errors import UserError
 from attattr_core.heads.comparison import compare_importances
 from attattr_core.heads.results import HeadImportance, HeadStudy, describe_cut

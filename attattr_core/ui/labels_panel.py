@@ -87,7 +87,7 @@ def use_names(
         Values for the status, the names, the view, the session and the target. A shown result of this checkpoint gets
         the names as well.
     """
-    from attattr_core.labels import check_names
+    from attattr_core.labels.naming import check_names
 
     before = models.find_labels(choice, names)
     kept = {key: value for key, value in (names or {}).items() if key != choice.key}

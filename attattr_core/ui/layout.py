@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from attattr_core.quadrature import RULES
+from attattr_core.engine.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.components import build_device, build_downloader, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from attattr_core.catalog import EMBEDDED
-from attattr_core.curated import find_curated
+from attattr_core.checkpoints.catalog import EMBEDDED
+from attattr_core.checkpoints.curated import find_curated
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, Progress, download
 from attattr_core.ui.components import tell, warn

@@ -6,8 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from attattr_core.catalog import EMBEDDED
-from attattr_core.curated import read_curated
+from attattr_core.checkpoints.catalog import EMBEDDED
+from attattr_core.checkpoints.curated import read_curated
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, HubLimits, describe, find_snapshot, parse_reference

@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from attattr_core.curves import dump_curves
 from attattr_core.errors import UserError
 from attattr_core.pictures import FORMATS, render
-from attattr_core.tree_files import dump_graphml, dump_tree
-from attattr_core.tree_pictures import draw_curves, draw_dataset, draw_tree
+from attattr_core.trees.curves import dump_curves
+from attattr_core.trees.files import dump_graphml, dump_tree
+from attattr_core.trees.pictures import draw_curves, draw_dataset, draw_tree
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.curve_payload import Curves, Means, write_csv, write_means_csv
 from attattr_core.ui.running import Session, find_first_session

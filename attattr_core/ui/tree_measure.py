@@ -12,7 +12,7 @@ import numpy as np
 from attattr_core.datasets import read_examples
 from attattr_core.errors import UserError
 from attattr_core.results import summarise_mode
-from attattr_core.tree import MODES
+from attattr_core.trees.tree import MODES
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.curve_payload import Curves, Means, find_shipped
 from attattr_core.ui.models import Choice, Models

@@ -8,8 +8,8 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.tree import MODES, PAPER_THRESHOLD, AttributionTree, build_paper_trees, build_tree
-from attattr_core.tree_cut import cut_tree
+from attattr_core.trees.cut import cut_tree
+from attattr_core.trees.tree import MODES, PAPER_THRESHOLD, AttributionTree, build_paper_trees, build_tree
 
 VERSION = 1
 MAX_EDGES = 100

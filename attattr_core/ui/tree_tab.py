@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from attattr_core.curves import FaithfulnessCurves
+from attattr_core.trees.curves import FaithfulnessCurves
 from attattr_core.ui.curve_payload import Curves, Means, build_field_message, find_shipped
 from attattr_core.ui.examples import FIRST, FOLDER
 from attattr_core.ui.models import Choice, Models

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attattr_core.attribution import Attribution
-from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
-from attattr_core.tree import AttributionTree
+from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves
+from attattr_core.trees.tree import AttributionTree
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 _N_POINTS = 20
 _POINTS_AT_ONCE = 2
@@ -54,7 +54,7 @@ def measure_curves(
 @on_gpu(_estimate)
 def measure_means(description: Description, texts: Texts, mode: str) -> Iterator[DatasetFaithfulness | Refusal]:
     """Measures a data set, example by example; a `Refusal` ends it."""
-    from attattr_core.faithfulness import measure_dataset
+    from attattr_core.trees.faithfulness import measure_dataset
 
     try:
         with _use(description) as checkpoint:
@@ -69,7 +69,7 @@ def _use(description: Description) -> Any:
 
 
 def _measure_points(checkpoint: "Checkpoint", attribution: Attribution, tree: AttributionTree) -> Iterator[CurvesSoFar]:
-    from attattr_core.faithfulness import measure_faithfulness
+    from attattr_core.trees.faithfulness import measure_faithfulness
 
     n_entries = sum(len(group) for group in tree.list_token_edges())
     counts = np.unique(np.rint(np.linspace(0, n_entries, _N_POINTS)).astype(int))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from attattr_core.catalog import EMBEDDED
+from attattr_core.checkpoints.catalog import EMBEDDED
 from attattr_core.errors import UserError
 from attattr_core.triggers.files import load_triggers
 from attattr_core.triggers.study_files import find_studies, load_study

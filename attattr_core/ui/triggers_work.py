@@ -17,7 +17,7 @@ from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import Refusal, find_cache
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 _CHARACTERS = 100  # of an example, as most have
 _EVALUATED = "to evaluate on"
@@ -164,8 +164,8 @@ def evaluate(job: EvaluationJob) -> Iterator[Part | Notice | Refusal]:
 @contextmanager
 def _use(description: Description, names: tuple[str, ...]) -> "Iterator[Checkpoint]":
     """The checkpoint with the visitor's label names; a model of the Hub may load and then fail at every text."""
-    from attattr_core.labels import rename_labels
-    from attattr_core.loading import explaining
+    from attattr_core.checkpoints.loading import explaining
+    from attattr_core.labels.naming import rename_labels
 
     name, revision = identify(description)
     with (

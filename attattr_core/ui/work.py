@@ -9,18 +9,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.attribution import Attribution
-from attattr_core.curated import find_curated
+from attattr_core.checkpoints.curated import find_curated
+from attattr_core.checkpoints.memory import CheckpointCache
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
-from attattr_core.label_tasks import read_tasks
-from attattr_core.memory import CheckpointCache
+from attattr_core.labels.tasks import read_tasks
 from attattr_core.settings import Settings
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import IS_ZERO_GPU, estimate_seconds, on_gpu
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
-    from attattr_core.labels import LabelProposal
+    from attattr_core.checkpoints.checkpoint import Checkpoint
+    from attattr_core.labels.naming import LabelProposal
 
 _SECONDS_BETWEEN_STEPS = 0.2
 _ADAPTIVE_NODES = 16  # a layer, more than most need
@@ -145,7 +145,7 @@ def describe_place() -> str:
     """Describes where and how this process computes; it loads torch."""
     if IS_ZERO_GPU:
         return "ZeroGPU (a card for each run), float32"
-    from attattr_core.devices import choose_device, describe_device
+    from attattr_core.engine.devices import choose_device, describe_device
 
     return describe_device(choose_device())
 
@@ -153,7 +153,7 @@ def describe_place() -> str:
 @contextmanager
 def _explaining(job: Job) -> Iterator[None]:
     """A model of the Hub may load and then fail at every text; the visitor gets a sentence, the log the whole."""
-    from attattr_core.loading import explaining
+    from attattr_core.checkpoints.loading import explaining
 
     with explaining(job.description.name, "run on this text"):
         try:
@@ -177,15 +177,15 @@ def _use(description: Description) -> Any:
 
 
 def _load(_: str, *, device: str, description: Description) -> "Checkpoint":
-    from attattr_core.checkpoints import load_described, silence_loading
+    from attattr_core.checkpoints.checkpoint import load_described, silence_loading
 
     silence_loading()
     return load_described(description, device=device)
 
 
 def _report(checkpoint: "Checkpoint", job: Job) -> LabelReport:
-    from attattr_core.labels import find_label_conflicts, probe_labels
-    from attattr_core.outputs import find_output_kind
+    from attattr_core.engine.outputs import find_output_kind
+    from attattr_core.labels.naming import find_label_conflicts, probe_labels
 
     findings: tuple[str, ...] = ()
     if find_output_kind(checkpoint.model.config) != "regression":  # a value has no classes to be confused
@@ -214,14 +214,14 @@ def compare_with_list(name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _rename(checkpoint: "Checkpoint", names: tuple[str, ...]) -> "Checkpoint":
-    from attattr_core.labels import rename_labels
+    from attattr_core.labels.naming import rename_labels
 
     return rename_labels(checkpoint, names) if names else replace(checkpoint)
 
 
 def _attribute(checkpoint: "Checkpoint", job: Job) -> Iterator[Step]:
-    from attattr_core.devices import describe_device
-    from attattr_core.engine import attribute_layers
+    from attattr_core.engine.attributing import attribute_layers
+    from attattr_core.engine.devices import describe_device
 
     device, last, started = describe_device(checkpoint.device), 0.0, time.perf_counter()
     for result in attribute_layers(checkpoint, *job.texts, target=job.target, settings=job.settings):

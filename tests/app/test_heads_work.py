@@ -36,7 +36,7 @@ def test_curves_are_measured_on_examples_that_ranked_no_heads(choice):
 
 
 def test_texts_that_were_cut_are_counted(choice, monkeypatch):
-    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 24)
+    monkeypatch.setattr("attattr_core.engine.encoding.MAX_TOKENS", 24)
     for _ in range(2):  # the second time the importance is known
         message = json.loads(measure(choice, n_all=5, n_ranking=1, text="film " * 30).build_message())
         ranking, curves = message["notice"].split(" Of ")

@@ -12,7 +12,7 @@ import pytest
 import app
 from attattr_core import UserError, load_checkpoint
 from attattr_core.datasets import APP_LIMITS, DataLimits
-from attattr_core.engine import attribute_layers
+from attattr_core.engine.attributing import attribute_layers
 from attattr_core.ui.spaces import LONGEST, SHORTEST, estimate_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -197,7 +197,7 @@ def test_the_time_that_is_asked_for_grows_with_the_work():
 
 
 def test_the_front_matter_names_models_of_the_list():
-    from attattr_core.curated import find_curated
+    from attattr_core.checkpoints.curated import find_curated
 
     front = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("\n---\n")[0]
     models, preloaded = front.split("\nmodels:\n")[1].split("\npreload_from_hub:\n")

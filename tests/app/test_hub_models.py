@@ -133,7 +133,7 @@ def unnamed(tmp_path):
     """A folder with the embedded sentiment checkpoint, whose classes nobody named."""
     import shutil
 
-    from attattr_core.catalog import find_folder
+    from attattr_core.checkpoints.catalog import find_folder
 
     folder = tmp_path / "unnamed"
     shutil.copytree(find_folder("sst2"), folder)

@@ -8,10 +8,10 @@ import pytest
 from samples import make_attribution
 
 from attattr_core import load_checkpoint
-from attattr_core.curves import FaithfulnessCurves
 from attattr_core.errors import UserError
-from attattr_core.faithfulness import measure_faithfulness
-from attattr_core.tree import build_tree
+from attattr_core.trees.curves import FaithfulnessCurves
+from attattr_core.trees.faithfulness import measure_faithfulness
+from attattr_core.trees.tree import build_tree
 from attattr_core.ui.curve_payload import Curves, build_field_message, find_shipped, write_csv, write_means_csv
 from attattr_core.ui.examples import FIRST, load_example
 from attattr_core.ui.running import Session

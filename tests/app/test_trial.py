@@ -83,7 +83,7 @@ def test_the_result_that_is_shown_is_used_again(models):
 
 
 def test_words_beyond_the_cut_are_told_and_not_compared(models, monkeypatch):
-    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 8)
+    monkeypatch.setattr("attattr_core.engine.encoding.MAX_TOKENS", 8)
     texts = ("A film that never ends, or so it seems.", "")
     asked = {"insertions": [{"word": "never", "sentence": 0, "gap": 9}]}
     view, status, _ = compare(models, texts, asked)[-1]

@@ -175,7 +175,7 @@ def test_mining_that_was_stopped_goes_on(models, wanted, tmp_path, monkeypatch):
 
 
 def test_labels_by_index_and_of_one_class_are_read_and_long_texts_told(models, wanted, tmp_path, monkeypatch):
-    monkeypatch.setattr("attattr_core.encoding.MAX_TOKENS", 24)
+    monkeypatch.setattr("attattr_core.engine.encoding.MAX_TOKENS", 24)
     path = tmp_path / "long.tsv"
     path.write_text("sentence\tlabel\n" + "so dull " * 20 + "\t0\n")
     long = DataChoice("file", path.name, str(path))

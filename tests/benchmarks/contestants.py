@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-from attattr_core.integration import integrate_layer
-from attattr_core.replay import instrumented, record
+from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.replay import instrumented, record
 from attattr_core.settings import Settings
 
 AUTHORS_BATCH = 16  # nodes that the authors' generate_attrscore.py runs at a time; 64 are 4 batches

@@ -17,10 +17,10 @@ import torch
 
 from attattr_core import Checkpoint, load_checkpoint
 from attattr_core.attribution import Attribution
-from attattr_core.engine import attribute
-from attattr_core.faithfulness import DEFAULT_POINTS, DEFAULT_SEEDS, measure_faithfulness
+from attattr_core.engine.attributing import attribute
 from attattr_core.settings import Settings
-from attattr_core.tree import AttributionTree, build_tree
+from attattr_core.trees.faithfulness import DEFAULT_POINTS, DEFAULT_SEEDS, measure_faithfulness
+from attattr_core.trees.tree import AttributionTree, build_tree
 from tests.benchmarks.engine import describe_machine
 from tests.benchmarks.models import TEXT
 

@@ -31,12 +31,12 @@ import torch
 
 from attattr_core import Checkpoint, Settings, attribute, load_checkpoint
 from attattr_core.datasets import ExampleSet, read_examples
-from attattr_core.encoding import collate, encode
+from attattr_core.engine.encoding import collate, encode
+from attattr_core.engine.replay import instrumented
 from attattr_core.heads.golds import find_golds
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.measures import integrate_gold
 from attattr_core.heads.predictions import list_buckets
-from attattr_core.replay import instrumented
 from tests.benchmarks.contestants import Authors
 from tests.benchmarks.engine import describe_machine
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attattr_core import load_checkpoint
-from attattr_core.catalog import find_folder
+from attattr_core.checkpoints.catalog import find_folder
 from attattr_core.datasets import read_examples
 from tests.benchmarks import heads
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from attattr_core import load_checkpoint
-from attattr_core.catalog import find_folder
+from attattr_core.checkpoints.catalog import find_folder
 from attattr_core.settings import Settings
 from tests.benchmarks import faithfulness
 from tests.benchmarks.contestants import Authors, Captum, Ours

@@ -10,7 +10,7 @@ import pytest
 from hub.conftest import edit
 from playwright.sync_api import expect
 
-from attattr_core.catalog import find_folder
+from attattr_core.checkpoints.catalog import find_folder
 from attattr_core.ui import wiring
 from tests.browser.test_page import HOSTILE, choose, export, read_shown, wait_until_done
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import expect
 
-from attattr_core.tree_files import load_tree
+from attattr_core.trees.files import load_tree
 from tests.browser.test_page import HOSTILE, choose, fix_nodes, open_file, run
 from tests.browser.test_page import export as export_map
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from unit.random_models import build_tokenizer
 
 from attattr_core import UserError, load_checkpoint
-from attattr_core.encoding import encode, find_max_length
+from attattr_core.engine.encoding import encode, find_max_length
 
 TEXT = "the film is not good"
 

@@ -15,7 +15,7 @@ from huggingface_hub import constants
 
 from attattr_core import Settings, attribute, load_attribution, load_checkpoint
 from attattr_core.__main__ import main
-from attattr_core.catalog import EMBEDDED_FOLDER
+from attattr_core.checkpoints.catalog import EMBEDDED_FOLDER
 from attattr_core.cli.progress import showing_download
 from attattr_core.hub import Progress
 

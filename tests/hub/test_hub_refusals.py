@@ -10,7 +10,7 @@ from hub.editing import edit
 from hub.server import GOOD_TOKEN
 
 from attattr_core import UnsupportedModelError, UserError
-from attattr_core.curated import read_curated
+from attattr_core.checkpoints.curated import read_curated
 from attattr_core.hub import HubLimits, describe, parse_reference
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from attattr_core import Attribution, Checkpoint
-from attattr_core.encoding import collate, encode
+from attattr_core.engine.encoding import collate, encode
 
 TEXT = "the film is not very good ."
 PAIR = ("two men are playing music", "nobody is on stage")

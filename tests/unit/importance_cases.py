@@ -7,8 +7,8 @@ from reference import attribute_by_definition, read_attention, run
 from attattr_core import Checkpoint
 from attattr_core.attribution import OutputKind
 from attattr_core.datasets import Example, ExampleSet
-from attattr_core.outputs import find_output_kind
-from attattr_core.quadrature import compute_nodes
+from attattr_core.engine.outputs import find_output_kind
+from attattr_core.engine.quadrature import compute_nodes
 
 LABELS = (0, 2, 1, 1, 0, 2)
 

@@ -1,4 +1,4 @@
-"""The plain version of `attattr_core.tree_modes.grow_flow_tree`, which looks at every edge in every step."""
+"""The plain version of `attattr_core.trees.modes.grow_flow_tree`, which looks at every edge in every step."""
 
 import numpy as np
 

@@ -6,8 +6,9 @@ import torch
 from engine_cases import EXAMPLES, PAIR, TEXT, as_texts, assert_same
 from random_models import build_checkpoint
 
-from attattr_core import Checkpoint, Settings, attribute, attribute_batch, attribute_layers, integration
-from attattr_core.replay import replay
+from attattr_core import Checkpoint, Settings, attribute, attribute_batch, attribute_layers
+from attattr_core.engine import integration
+from attattr_core.engine.replay import replay
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from sentencepiece import SentencePieceTrainer
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from attattr_core import Checkpoint, UnsupportedModelError, UserError, load_checkpoint
-from attattr_core.catalog import EMBEDDED_FOLDER, read_labels
-from attattr_core.encoding import encode
+from attattr_core.checkpoints.catalog import EMBEDDED_FOLDER, read_labels
+from attattr_core.engine.encoding import encode
 
 
 @pytest.fixture

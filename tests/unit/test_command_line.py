@@ -76,7 +76,7 @@ def test_a_mistake_is_one_sentence(tmp_path, capsys, arguments, sentence):
     ],
 )
 def test_a_layer_or_head_that_does_not_exist_is_found_before_work(tmp_path, capsys, monkeypatch, options, sentence):
-    monkeypatch.setattr("attattr_core.engine.integrate_layer", Mock(side_effect=AssertionError("computes")))
+    monkeypatch.setattr("attattr_core.engine.attributing.integrate_layer", Mock(side_effect=AssertionError("computes")))
     assert run("--model", "sst2", "--text", "a", *options, "--output", tmp_path / "out.png") == 2
     assert sentence in capsys.readouterr().err
 
@@ -101,7 +101,9 @@ def test_cuda_that_is_not_there_is_one_sentence(tmp_path, capsys):
 def test_an_output_that_cannot_be_written_is_found_before_work(tmp_path, capsys, monkeypatch, name, sentence):
     for folder in ("folder.npz", "taken.tokens.json"):
         (tmp_path / folder).mkdir()
-    monkeypatch.setattr("attattr_core.checkpoints.load_checkpoint", Mock(side_effect=AssertionError("loads")))
+    monkeypatch.setattr(
+        "attattr_core.checkpoints.checkpoint.load_checkpoint", Mock(side_effect=AssertionError("loads"))
+    )
     assert run("--model", "sst2", "--text", "a", "--output", tmp_path / name) == 2
     error = capsys.readouterr().err
     assert sentence in error

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from attattr_core.curated import DATASETS, find_curated, read_curated
-from attattr_core.label_tasks import read_tasks
+from attattr_core.checkpoints.curated import DATASETS, find_curated, read_curated
+from attattr_core.labels.tasks import read_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = {
@@ -68,6 +68,8 @@ def test_the_file_has_no_fields_beyond_those_read():
 
 
 def test_the_list_needs_no_torch():
-    code = "import sys; from attattr_core.curated import read_curated; read_curated(); print('torch' in sys.modules)"
+    code = (
+        "import sys, attattr_core.checkpoints.curated as listed; listed.read_curated(); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "False"

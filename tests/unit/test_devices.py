@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attattr_core.devices import choose_device, describe_device
+from attattr_core.engine.devices import choose_device, describe_device
 from attattr_core.errors import UserError
 
 

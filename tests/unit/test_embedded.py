@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from attattr_core import Checkpoint, Settings, attribute, load_checkpoint
-from attattr_core.catalog import EMBEDDED, find_folder
+from attattr_core.checkpoints.catalog import EMBEDDED, find_folder
 
 ROOT = find_folder("sst2").parent.parent.parent
 MAX_BYTES = 46e6

@@ -7,7 +7,7 @@ import pytest
 from random_models import MAX_LENGTH, build_checkpoint
 
 from attattr_core import Settings, UserError, attribute
-from attattr_core.encoding import collate, encode
+from attattr_core.engine.encoding import collate, encode
 
 
 @pytest.fixture(scope="module")

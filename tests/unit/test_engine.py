@@ -7,7 +7,8 @@ from engine_cases import PAIR, TEXT, assert_same, read_inputs
 from random_models import build_checkpoint
 from reference import read_attention, run_with
 
-from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch, integration
+from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch
+from attattr_core.engine import integration
 
 
 @pytest.fixture

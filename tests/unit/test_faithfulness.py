@@ -10,11 +10,11 @@ from engine_cases import EXAMPLES, TEXT, as_texts, read_inputs, take_snapshot
 from random_models import build_checkpoint, build_model, build_tokenizer, in_double
 
 from attattr_core import Attribution, Checkpoint, Settings, UserError, attribute, load_checkpoint
-from attattr_core import faithfulness as faithfulness_module
-from attattr_core.catalog import find_folder
-from attattr_core.curves import FaithfulnessCurves
-from attattr_core.faithfulness import find_receptive_field, list_orders, measure_dataset, measure_faithfulness
-from attattr_core.tree import build_tree
+from attattr_core.checkpoints.catalog import find_folder
+from attattr_core.trees import faithfulness as faithfulness_module
+from attattr_core.trees.curves import FaithfulnessCurves
+from attattr_core.trees.faithfulness import find_receptive_field, list_orders, measure_dataset, measure_faithfulness
+from attattr_core.trees.tree import build_tree
 
 QUICK = Settings(n_steps=2)
 PIECES = ("two men sleeping", "everyone is playing in the park")

@@ -19,14 +19,14 @@ from attattr_core import (
     UnsupportedModelError,
     attribute,
     attribute_batch,
-    families,
     load_checkpoint,
 )
-from attattr_core.encoding import MAX_TOKENS, collate, encode, find_max_length, replace_words
-from attattr_core.families import FAMILIES, REFUSED, Family, check_config
-from attattr_core.integration import integrate_layer
-from attattr_core.quadrature import compute_nodes
-from attattr_core.replay import compute_context, instrumented, record, replay, run_masked
+from attattr_core.engine import families
+from attattr_core.engine.encoding import MAX_TOKENS, collate, encode, find_max_length, replace_words
+from attattr_core.engine.families import FAMILIES, REFUSED, Family, check_config
+from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.quadrature import compute_nodes
+from attattr_core.engine.replay import compute_context, instrumented, record, replay, run_masked
 
 PAIR = ("the film is not very good", "two men are playing")
 # A ReLU puts kinks into the path, where no quadrature converges fast.

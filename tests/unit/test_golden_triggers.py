@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_golden import FILES, load
 
-from attattr_core import integration
 from attattr_core.datasets import read_examples
+from attattr_core.engine import integration
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.evaluation import evaluate_triggers
 from attattr_core.triggers.mining import mine_triggers

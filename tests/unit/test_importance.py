@@ -16,9 +16,10 @@ from importance_cases import (
 )
 from random_models import build_checkpoint, in_double
 
-from attattr_core import Checkpoint, Settings, UserError, batches
-from attattr_core.encoding import encode
-from attattr_core.families import FAMILIES
+from attattr_core import Checkpoint, Settings, UserError
+from attattr_core.engine import batches
+from attattr_core.engine.encoding import encode
+from attattr_core.engine.families import FAMILIES
 from attattr_core.heads import importance as importance_module
 from attattr_core.heads.golds import find_golds
 from attattr_core.heads.importance import describe_importance, measure_importance

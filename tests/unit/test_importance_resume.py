@@ -15,10 +15,10 @@ from random_models import build_checkpoint, save_tiny_classifier
 
 from attattr_core import Checkpoint, Settings, UserError, load_checkpoint
 from attattr_core.datasets import read_examples
+from attattr_core.engine.products import find_product
 from attattr_core.heads import importance as importance_module
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.results import METHODS
-from attattr_core.products import find_product
 
 SETTINGS = Settings(n_steps=2)
 KILLED = """

@@ -10,9 +10,9 @@ from engine_cases import PAIR, TEXT, assert_same, read_inputs, take_snapshot
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_layers
-from attattr_core import replay as replay_module
-from attattr_core.families import find_family
-from attattr_core.replay import compute_context, instrumented, record, replay
+from attattr_core.engine import replay as replay_module
+from attattr_core.engine.families import find_family
+from attattr_core.engine.replay import compute_context, instrumented, record, replay
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import dropout, softmax
 
-from attattr_core.interception import Attended, Interception
+from attattr_core.engine.interception import Attended, Interception
 
 B, H, T, D = 2, 3, 4, 5
 PRODUCTS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from attattr_core.errors import UserError
-from attattr_core.json_files import reading_json
+from attattr_core.files.json_files import reading_json
 
 
 def read(path, **options):

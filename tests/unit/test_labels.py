@@ -15,9 +15,9 @@ import torch
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, UserError, load_checkpoint
-from attattr_core import label_probe as probing
-from attattr_core.label_tasks import read_tasks
-from attattr_core.labels import find_label_conflicts, has_real_names, probe_labels, rename_labels
+from attattr_core.labels import probe as probing
+from attattr_core.labels.naming import find_label_conflicts, has_real_names, probe_labels, rename_labels
+from attattr_core.labels.tasks import read_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 NLI = ("entailment", "neutral", "contradiction")
@@ -295,7 +295,8 @@ def test_probes_are_balanced_and_differ():
 
 def test_names_are_checked_without_torch():
     code = (
-        "import sys, attattr_core.labels as labels; labels.find_label_conflicts({}, {}); print('torch' in sys.modules)"
+        "import sys; from attattr_core.labels.naming import find_label_conflicts; find_label_conflicts({}, {});"
+        " print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "False"

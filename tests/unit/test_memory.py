@@ -15,7 +15,7 @@ import torch
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, UserError, attribute
-from attattr_core.memory import CheckpointCache, Key, count_bytes, find_limit
+from attattr_core.checkpoints.memory import CheckpointCache, Key, count_bytes, find_limit
 
 MEGABYTE = 1_000_000
 TESTS = Path(__file__).resolve().parent.parent
@@ -307,7 +307,9 @@ def test_a_limit_that_is_no_number_is_refused(monkeypatch, value):
 
 
 def test_the_default_limit_is_a_share_of_what_the_container_may_take(monkeypatch, tmp_path):
-    monkeypatch.setattr("attattr_core.memory._CGROUP_LIMITS", (str(tmp_path / "max"), str(tmp_path / "none")))
+    monkeypatch.setattr(
+        "attattr_core.checkpoints.memory._CGROUP_LIMITS", (str(tmp_path / "max"), str(tmp_path / "none"))
+    )
     find_limit.cache_clear()
     try:
         (tmp_path / "max").write_text("1000000\n")
@@ -353,8 +355,8 @@ import torch
 from random_models import build_model, build_tokenizer
 
 from attattr_core import Settings, attribute
-from attattr_core.checkpoints import silence_loading
-from attattr_core.memory import CheckpointCache
+from attattr_core.checkpoints.checkpoint import silence_loading
+from attattr_core.checkpoints.memory import CheckpointCache
 
 torch.set_num_threads(1)
 silence_loading()

@@ -9,7 +9,7 @@ from engine_cases import PAIR, read_inputs
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch, load_attribution, save_attribution
-from attattr_core.outputs import compute_output, compute_probabilities, find_output_kind
+from attattr_core.engine.outputs import compute_output, compute_probabilities, find_output_kind
 from attattr_core.pictures import draw_overview
 from attattr_core.view import select_map
 

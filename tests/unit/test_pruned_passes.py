@@ -9,11 +9,11 @@ import torch
 from engine_cases import EXAMPLES, TEXT, as_texts, read_inputs, take_snapshot
 from random_models import build_checkpoint, build_model, in_double
 
-from attattr_core.encoding import encode
+from attattr_core.engine.encoding import encode
+from attattr_core.engine.families import FAMILIES, count_heads
+from attattr_core.engine.replay import instrumented, run_masked, run_pruned
 from attattr_core.errors import UnsupportedModelError
-from attattr_core.families import FAMILIES, count_heads
 from attattr_core.heads.predictions import list_buckets, predict_pruned
-from attattr_core.replay import instrumented, run_masked, run_pruned
 
 INNER = {"inner_group_num": 2}  # layers that each layer of ALBERT is made of
 

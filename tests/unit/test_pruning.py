@@ -343,7 +343,7 @@ def test_a_state_of_other_work_is_refused(checkpoint, tmp_path):
 def test_the_size_of_the_batches_changes_nothing(checkpoint, monkeypatch):
     importances = {"attattr": make_importance()}
     whole = measure(checkpoint, importances, n_seeds=2)
-    monkeypatch.setattr("attattr_core.batches._MAX_BATCH", 2)
+    monkeypatch.setattr("attattr_core.engine.batches._MAX_BATCH", 2)
     assert_same_study(measure(checkpoint, importances, n_seeds=2), whole)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from attattr_core.engine.quadrature import RULES, compute_nodes
 from attattr_core.errors import UserError
-from attattr_core.quadrature import RULES, compute_nodes
 
 W, A = np.array([0.3, -1.7, 2.0]), np.array([0.9, 0.2, 0.5])
 

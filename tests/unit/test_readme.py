@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from attattr_core.families import FAMILIES, REFUSED
+from attattr_core.engine.families import FAMILIES, REFUSED
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 

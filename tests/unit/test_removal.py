@@ -13,12 +13,12 @@ from random_models import build_checkpoint, build_model, build_tokenizer, in_dou
 from transformers import AutoModelForSequenceClassification
 
 from attattr_core import Checkpoint, UserError
-from attattr_core.families import FAMILIES, count_heads
+from attattr_core.engine.families import FAMILIES, count_heads
+from attattr_core.engine.replay import instrumented, record, run_masked
 from attattr_core.heads.removal import can_cut, choose_heads, find_zeroed, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.surgery import HeadSizes, plan_evenly
 from attattr_core.heads.weights import WEIGHTS
-from attattr_core.replay import instrumented, record, run_masked
 
 PAIR = ("the film is not very good", "two men are playing")
 load = cache(build_checkpoint)

@@ -7,7 +7,7 @@ import pytest
 from test_tree_pictures import make_dataset
 
 from attattr_core import Settings, UserError, load_checkpoint
-from attattr_core.catalog import EMBEDDED, find_folder
+from attattr_core.checkpoints.catalog import EMBEDDED, find_folder
 from attattr_core.results import (
     ORDERS,
     FaithfulnessFigures,

@@ -19,13 +19,13 @@ from attattr_core import UserError, attribute, load_checkpoint
 from attattr_core.__main__ import main
 from attattr_core.cli.shrink import parse_heads
 from attattr_core.datasets import Example, ExampleSet
-from attattr_core.families import count_heads
+from attattr_core.engine.families import count_heads
+from attattr_core.engine.replay import instrumented, run_masked
 from attattr_core.heads import shrinking
 from attattr_core.heads.removal import choose_heads, remove_heads
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.shrinking import pack_smaller, save_smaller, shrink
 from attattr_core.heads.sizes import compact, count_attention, measure_smaller
-from attattr_core.replay import instrumented, run_masked
 
 HEADS = [(0, 0), (0, 2), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3)]
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attattr_core import Settings, UserError, load_checkpoint
-from attattr_core.catalog import EMBEDDED, find_folder
+from attattr_core.checkpoints.catalog import EMBEDDED, find_folder
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import AreaDifference, HeadImportance, HeadStudy, PruningCurve
 from attattr_core.heads.study_files import (

@@ -11,8 +11,8 @@ from samples import make_attribution
 
 from attattr_core import Settings, UserError
 from attattr_core.attribution import Attribution
-from attattr_core.tree import MODES, AttributionTree, build_tree, find_root
-from attattr_core.tree_modes import grow_flow_tree
+from attattr_core.trees.modes import grow_flow_tree
+from attattr_core.trees.tree import MODES, AttributionTree, build_tree, find_root
 
 TOKENS = ("[CLS]", "not", "bad", "not", "[SEP]")
 

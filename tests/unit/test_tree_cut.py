@@ -4,9 +4,9 @@ import pytest
 from samples import make_attribution
 
 from attattr_core.errors import UserError
-from attattr_core.tree import MODES, build_paper_trees, build_tree
-from attattr_core.tree_cut import cut_tree
-from attattr_core.tree_files import load_tree, save_tree
+from attattr_core.trees.cut import cut_tree
+from attattr_core.trees.files import load_tree, save_tree
+from attattr_core.trees.tree import MODES, build_paper_trees, build_tree
 
 
 @pytest.fixture(params=[(mode, words) for mode in MODES for words in (True, False)], ids=str)

@@ -9,8 +9,8 @@ import pytest
 from samples import make_attribution
 
 from attattr_core import UserError
-from attattr_core.tree import MODES, build_tree
-from attattr_core.tree_files import dump_graphml, dump_tree, load_tree, make_graph, save_tree
+from attattr_core.trees.files import dump_graphml, dump_tree, load_tree, make_graph, save_tree
+from attattr_core.trees.tree import MODES, build_tree
 
 
 @pytest.mark.parametrize("mode", MODES)

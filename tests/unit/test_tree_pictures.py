@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from samples import make_attribution, make_long_attribution
 
-from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.pictures import render
 from attattr_core.results import summarise_distances, summarise_mode
-from attattr_core.tree import MODES, build_tree
-from attattr_core.tree_pictures import draw_curves, draw_dataset, draw_receptive_field, draw_tree
+from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves
+from attattr_core.trees.pictures import draw_curves, draw_dataset, draw_receptive_field, draw_tree
+from attattr_core.trees.tree import MODES, build_tree
 
 MAGIC = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
 
@@ -102,6 +102,6 @@ def test_a_data_set_and_its_receptive_field_render():
 
 
 def test_drawing_needs_neither_torch_nor_gradio():
-    code = "import sys, attattr_core.tree_pictures; print('torch' in sys.modules, 'gradio' in sys.modules)"
+    code = "import sys, attattr_core.trees.pictures; print('torch' in sys.modules, 'gradio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

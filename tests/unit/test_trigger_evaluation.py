@@ -9,12 +9,12 @@ import torch
 from engine_cases import take_snapshot
 from trigger_cases import PAIRS, SENTENCES, at, build_byte_level, build_checkpoint, build_set, build_trigger
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import digest_example
-from attattr_core.encoding import collate
+from attattr_core.engine.encoding import collate
 from attattr_core.errors import UserError
 from attattr_core.intervals import compute_wilson
-from attattr_core.label_order import map_labels, rename_classes
+from attattr_core.labels.order import map_labels, rename_classes
 from attattr_core.triggers.controls import draw_random, draw_shuffled, list_random_pieces
 from attattr_core.triggers.evaluation import evaluate_insertions, evaluate_triggers
 from attattr_core.triggers.halves import find_confirming

@@ -4,7 +4,7 @@ import pytest
 import torch
 from trigger_cases import at, build_byte_level, build_checkpoint, build_trigger
 
-from attattr_core.encoding import collate, encode, find_max_length
+from attattr_core.engine.encoding import collate, encode, find_max_length
 from attattr_core.errors import UserError
 from attattr_core.triggers.insertion import Pieces, insert_into_example, plan_indices, resolve_insertions
 from attattr_core.triggers.patterns import choose_insertions, choose_words

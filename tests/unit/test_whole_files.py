@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from attattr_core import UserError
-from attattr_core.whole_files import replacing
+from attattr_core.files.whole_files import replacing
 
 
 def write(path, text: bytes) -> None:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from attattr_core import work_files
 from attattr_core.errors import UserError
-from attattr_core.work_files import WorkFile
+from attattr_core.files import work_files
+from attattr_core.files.work_files import WorkFile
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What is run on an instrumented model: a pass that is recorded, restarted, masked, pruned or traced.
 
-`attattr_core.replay` instruments models, and says why a restarted pass is enough; `attattr_core.passes` holds what the
-instruments do meanwhile.
+`attattr_core.engine.replay` instruments models, and says why a restarted pass is enough;
+`attattr_core.engine.passes` holds what the instruments do meanwhile.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from attattr_core.engine.families import find_family
+from attattr_core.engine.passes import Masking, Pruning, Recording, Replaying, Tracing, running
 from attattr_core.errors import UnsupportedModelError
-from attattr_core.families import find_family
-from attattr_core.passes import Masking, Pruning, Recording, Replaying, Tracing, running
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
     """Runs the model once and keeps what later replays need.
 
     Args:
-        model: An instrumented sequence classifier (see `attattr_core.replay.instrumented`).
+        model: An instrumented sequence classifier (see `attattr_core.engine.replay.instrumented`).
         inputs: Tokenised examples, each tensor (B, T); padding is marked by ``attention_mask``.
 
     Returns:
@@ -98,7 +98,7 @@ def run_masked(model: PreTrainedModel, inputs: Mapping[str, Tensor], masks: Tens
     """Runs the model with its attention probabilities multiplied by masks, without renormalising.
 
     Args:
-        model: An instrumented model (see `attattr_core.replay.instrumented`).
+        model: An instrumented model (see `attattr_core.engine.replay.instrumented`).
         inputs: Tokenised examples, each tensor (B, T).
         masks: 1 keeps and 0 removes, (B, L, H, T, T) or with dimensions of size 1 that stand for all.
 
@@ -134,7 +134,7 @@ def run_pruned(
     """Runs the model without some heads: their attention probabilities times 0, without renormalising.
 
     Args:
-        model: An instrumented model (see `attattr_core.replay.instrumented`).
+        model: An instrumented model (see `attattr_core.engine.replay.instrumented`).
         inputs: Tokenised examples, each tensor (B, T).
         head_mask: 1 keeps and 0 prunes, (L, H).
         below: What the lowest layers returned in an earlier pass, fewer than L: over the same inputs, and with a mask
@@ -180,7 +180,7 @@ def trace(model: PreTrainedModel, inputs: Mapping[str, Tensor], compute: Callabl
     """Runs the model once and differentiates a function of its logits for every layer's context.
 
     Args:
-        model: An instrumented model (see `attattr_core.replay.instrumented`).
+        model: An instrumented model (see `attattr_core.engine.replay.instrumented`).
         inputs: Tokenised examples, each tensor (B, T).
         compute: From logits, (B, n_labels), to a number: a sum over examples, so that each gets its own gradient.
 

@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 
 from attattr_core.attribution import Attribution
-from attattr_core.batches import bucket_examples, prepare_baselines, record_batch
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import Encoded, encode
-from attattr_core.errors import UserError
-from attattr_core.integration import LayerIntegral, integrate_layer
-from attattr_core.outputs import (
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
+from attattr_core.engine.encoding import Encoded, encode
+from attattr_core.engine.integration import LayerIntegral, integrate_layer
+from attattr_core.engine.outputs import (
     check_function,
     compute_output,
     compute_probabilities,
     find_output_kind,
     find_predictions,
 )
-from attattr_core.replay import Record, instrumented
+from attattr_core.engine.replay import Record, instrumented
+from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 
 Text = str | tuple[str] | tuple[str, str | None]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.encoding import SPECIAL, Encoded, collate, replace_words
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.encoding import SPECIAL, Encoded, collate, replace_words
+from attattr_core.engine.families import count_heads, find_family
+from attattr_core.engine.replay import Record, record
 from attattr_core.errors import UserError
-from attattr_core.families import count_heads, find_family
-from attattr_core.replay import Record, record
 
 _MAX_BATCH = 32
 _MAX_ENTRIES = 1 << 26  # attention entries of a batch over all layers: a quarter of a gigabyte in float32
@@ -56,7 +56,7 @@ def _find_kind(checkpoint: Checkpoint, example: Encoded) -> tuple[int, int, int]
 
 
 def record_batch(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> Record:
-    """Records the clean pass of a batch; the model is instrumented (see `attattr_core.replay.instrumented`).
+    """Records the clean pass of a batch; the model is instrumented (see `attattr_core.engine.replay.instrumented`).
 
     Raises:
         UserError: When the logits are not numbers.

@@ -2,7 +2,7 @@
 
 Every exact attention in PyTorch is a softmax followed by a product of its result with the values. Within
 `Interception` both are watched: the probabilities are recognised by their storage, so dropout in eval mode and views
-may lie between the two, and casts are followed. `attattr_core.replay` decides what to do with what is seen.
+may lie between the two, and casts are followed. `attattr_core.engine.replay` decides what to do with what is seen.
 """
 
 from collections.abc import Callable

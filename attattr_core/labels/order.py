@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
-from attattr_core.label_tasks import is_placeholder, join_briefly, normalise, read_tasks
+from attattr_core.labels.tasks import is_placeholder, join_briefly, normalise, read_tasks
 
 
 def map_labels(names: Sequence[str], wanted: Sequence[str], *, by_index: bool = False) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.errors import UserError
-from attattr_core.label_probe import LabelProposal, ProbeEvidence, probe_labels
-from attattr_core.label_tasks import has_real_names, is_placeholder, join_briefly, normalise
+from attattr_core.labels.probe import LabelProposal, ProbeEvidence, probe_labels
+from attattr_core.labels.tasks import has_real_names, is_placeholder, join_briefly, normalise
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 __all__ = [
     "MAX_NAME",

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attattr_core.checkpoints.vetting import MAX_LABELS
 from attattr_core.errors import UserError
-from attattr_core.vetting import MAX_LABELS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -6,7 +6,7 @@ from typing import Any
 
 from attattr_core.errors import UserError
 
-EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
+EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
 EMBEDDED = {"sst2": "sentiment of a sentence", "snli": "entailment between two sentences"}
 _MAX_CONFIG_BYTES = 1 << 20
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-_FILE = Path(__file__).resolve().parent.parent / "assets" / "label_probes.json"
+_FILE = Path(__file__).resolve().parents[2] / "assets" / "label_probes.json"
 _PLACEHOLDER = re.compile(r"(label|class)?_?\d+")
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attattr_core.label_tasks import Task, has_real_names, join_briefly, read_tasks
+from attattr_core.labels.tasks import Task, has_real_names, join_briefly, read_tasks
 
 if TYPE_CHECKING:
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 # What a proposal needs: how likely chance would do as well anywhere, how far the mean probability of the expected class
 # is from chance (0) to certainty (1), and how far it is above the second-best order.
@@ -46,7 +46,7 @@ class LabelProposal:
     Attributes:
         labels: Names by class index: the proposed ones, or the checkpoint's own when the confidence is "unclear".
         confidence: "sure", "likely" or "unclear".
-        task: Name of the task that fits best (see `attattr_core.label_tasks`), or "" when none was tried.
+        task: Name of the task that fits best (see `attattr_core.labels.tasks`), or "" when none was tried.
         summary: What was found, in a sentence.
         suspicion: What speaks against the checkpoint's own names, in a sentence, or "".
         agreement: Mean probability of the expected class; with a single logit, the share of pairs in the right order.
@@ -132,8 +132,8 @@ def _run(checkpoint: "Checkpoint", task: Task) -> np.ndarray:
     """Runs a task's probes: probabilities, (n_probes, n_classes), or the values of a single logit."""
     import torch
 
-    from attattr_core.encoding import collate, encode
-    from attattr_core.families import find_family
+    from attattr_core.engine.encoding import collate, encode
+    from attattr_core.engine.families import find_family
 
     config = checkpoint.model.config
     encoded = [encode(checkpoint, *texts) for texts, _ in task.probes]

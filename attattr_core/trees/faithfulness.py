@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from attattr_core.attribution import Attribution
-from attattr_core.checkpoints import Checkpoint
-from attattr_core.curves import DatasetFaithfulness, FaithfulnessCurves, find_receptive_field
-from attattr_core.encoding import Encoded, collate, encode
-from attattr_core.engine import Text, attribute_batch
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.attributing import Text, attribute_batch
+from attattr_core.engine.encoding import Encoded, collate, encode
+from attattr_core.engine.outputs import compute_output, find_output_kind
+from attattr_core.engine.replay import instrumented, run_masked
 from attattr_core.errors import UserError
-from attattr_core.outputs import compute_output, find_output_kind
-from attattr_core.replay import instrumented, run_masked
 from attattr_core.settings import Settings
-from attattr_core.tree import AttributionTree, build_tree
+from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves, find_receptive_field
+from attattr_core.trees.tree import AttributionTree, build_tree
 
 KINDS = ("deletion", "insertion")
 DEFAULT_POINTS, DEFAULT_SEEDS = 20, 10
@@ -170,7 +170,7 @@ def measure_dataset(
     Args:
         checkpoint: The classifier.
         examples: Texts, or (text, text_pair).
-        mode: How trees are built (see `attattr_core.tree.build_tree`).
+        mode: How trees are built (see `attattr_core.trees.tree.build_tree`).
         counts: Numbers of edges removed.
         n_seeds: Random orders for each example.
         seed: Where they begin.

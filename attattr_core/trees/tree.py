@@ -7,7 +7,7 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.tree_modes import grow_flow_tree, grow_paper_tree
+from attattr_core.trees.modes import grow_flow_tree, grow_paper_tree
 from attattr_core.view import plan_merge
 
 MODES = ("flow", "paper")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.catalog import read_json
+from attattr_core.checkpoints.catalog import read_json
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:

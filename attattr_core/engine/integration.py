@@ -3,7 +3,8 @@
     Attr_h(A) = (A_h − A′_h) ⊙ ∫₀¹ ∂F(A′ + α(A − A′)) / ∂A_h dα
 
 All heads of the layer move together; layers below are untouched, layers above recompute. The gradient is taken for
-the layer's context C = A V, averaged over the nodes, and only then brought back to A (see `attattr_core.replay`).
+the layer's context C = A V, averaged over the nodes, and only then brought back to A (see
+`attattr_core.engine.replay`).
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from attattr_core.outputs import compute_output, find_output_kind
-from attattr_core.quadrature import compute_nodes
-from attattr_core.replay import Record, compute_context, replay
+from attattr_core.engine.outputs import compute_output, find_output_kind
+from attattr_core.engine.quadrature import compute_nodes
+from attattr_core.engine.replay import Record, compute_context, replay
 from attattr_core.settings import Settings
 
 FIRST_STEPS, LAST_STEPS = 4, 64
@@ -49,7 +50,7 @@ def integrate_layer(
     """Attributes one layer's attention.
 
     Args:
-        model: The instrumented model (see `attattr_core.replay.instrumented`).
+        model: The instrumented model (see `attattr_core.engine.replay.instrumented`).
         clean: Its record of B examples.
         layer: Index of the layer.
         baseline: A′, (B, H, T, T) or broadcastable to it.

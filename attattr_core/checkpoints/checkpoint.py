@@ -10,10 +10,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from attattr_core.catalog import check_labels
-from attattr_core.devices import choose_device
+from attattr_core.checkpoints.catalog import check_labels
+from attattr_core.checkpoints.loading import load_parts
+from attattr_core.engine.devices import choose_device
+from attattr_core.engine.families import check_config, find_family
 from attattr_core.errors import UserError
-from attattr_core.families import check_config, find_family
 from attattr_core.hub import (
     Description,
     HubLimits,
@@ -24,7 +25,6 @@ from attattr_core.hub import (
     find_snapshot,
     parse_reference,
 )
-from attattr_core.loading import load_parts
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def load_checkpoint(
     Args:
         name_or_folder: ``"sst2"``, ``"snli"``, a folder with ``config.json`` and safetensors weights, a Hub id with or
             without ``@revision``, or a model's address on the Hub; a LoRA adapter is merged with its base.
-        device: Where to; by default CUDA, else MPS, else the CPU (see `attattr_core.devices`).
+        device: Where to; by default CUDA, else MPS, else the CPU (see `attattr_core.engine.devices`).
         limits: What may be loaded from where; None takes them from the environment.
         on_progress: Called while files are downloaded; what it raises stops the download, which can be resumed.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from attattr_core.errors import UserError
-from attattr_core.tree import AttributionTree, TreeEdge
+from attattr_core.trees.tree import AttributionTree, TreeEdge
 
 
 def cut_tree(tree: AttributionTree, *, n_edges: int | None = None, threshold: float = 0.0) -> AttributionTree:

@@ -18,12 +18,12 @@ from transformers import (
 )
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from attattr_core.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, count_classes, merge_adapter, vet_adapter
-from attattr_core.catalog import read_json
+from attattr_core.checkpoints.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, count_classes, merge_adapter, vet_adapter
+from attattr_core.checkpoints.catalog import read_json
+from attattr_core.checkpoints.tokenizer_vetting import vet_backend, vet_tokenizer
+from attattr_core.checkpoints.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
+from attattr_core.engine.families import check_config, find_family
 from attattr_core.errors import UserError
-from attattr_core.families import check_config, find_family
-from attattr_core.tokenizer_vetting import vet_backend, vet_tokenizer
-from attattr_core.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
 
 _MAX_BUFFER_BYTES = 1 << 30
 #: Constants of a layer that older versions of transformers saved among the weights.

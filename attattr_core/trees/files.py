@@ -10,10 +10,10 @@ import numpy as np
 from networkx import DiGraph, generate_graphml
 
 from attattr_core.errors import UserError
-from attattr_core.json_files import reading_json
+from attattr_core.files.json_files import reading_json
+from attattr_core.files.whole_files import write_whole
 from attattr_core.storage import clean_text
-from attattr_core.tree import MODES, AttributionTree, TreeEdge, TreeNode
-from attattr_core.whole_files import write_whole
+from attattr_core.trees.tree import MODES, AttributionTree, TreeEdge, TreeNode
 
 FORMAT, VERSION = "attattr-tree", 1
 _MAX_BYTES = 64 << 20

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from attattr_core.catalog import read_json
+from attattr_core.checkpoints.catalog import read_json
+from attattr_core.engine.families import find_family
 from attattr_core.errors import UserError
-from attattr_core.families import find_family
 
 INDEX_FILE = "model.safetensors.index.json"
 HEAD = "ForSequenceClassification"

@@ -1,7 +1,7 @@
 """A short list of Hub checkpoints for the tasks of the paper, with what is known of them; no torch, no network.
 
 The order of the classes is what users, model cards or configurations report, not what was measured: it is shown beside
-the checkpoint's own names, and `attattr_core.labels.probe_labels` can test it.
+the checkpoint's own names, and `attattr_core.labels.naming.probe_labels` can test it.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_FILE = Path(__file__).resolve().parent.parent / "assets" / "curated.json"
+_FILE = Path(__file__).resolve().parents[2] / "assets" / "curated.json"
 DATASETS = ("SST-2", "MNLI", "RTE", "QNLI", "MRPC", "QQP")
 
 
@@ -20,7 +20,7 @@ class CuratedCheckpoint:
     Attributes:
         id: Its Hub id.
         dataset: What it was fine-tuned on, one of `DATASETS`.
-        task: What it decides, a name of `attattr_core.label_tasks`.
+        task: What it decides, a name of `attattr_core.labels.tasks`.
         is_pair: Whether it takes two sentences.
         family: Its ``model_type``.
         labels: Label names by class index, one for a single logit; None where the order is to be probed.

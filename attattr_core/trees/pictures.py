@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from attattr_core.curves import FaithfulnessCurves
 from attattr_core.pictures import SENTENCE_COLOURS, STRONGEST, clean
 from attattr_core.results import ORDERS, QUANTILES, ModeFigures, ReceptiveField
-from attattr_core.tree import AttributionTree
+from attattr_core.trees.curves import FaithfulnessCurves
+from attattr_core.trees.tree import AttributionTree
 
 _EDGES = LinearSegmentedColormap.from_list("edges", STRONGEST(np.linspace(0.3, 1, 64)))
 _COLOURS = {"tree": "#b4540a", "attention": "#1c64a8", "random": "#6b7280"}
@@ -26,7 +26,7 @@ def draw_tree(tree: AttributionTree) -> Figure:
     """Draws a tree over its tokens in sentence order; information flows from the bottom to the top.
 
     Args:
-        tree: The tree, from `attattr_core.tree.build_tree`.
+        tree: The tree, from `attattr_core.trees.tree.build_tree`.
 
     Returns:
         The figure. In the ``"flow"`` mode an edge rises through its layer, from the state in which the sender enters
@@ -58,7 +58,7 @@ def draw_curves(curves: FaithfulnessCurves, *, kind: str = "deletion") -> Figure
     """Draws F against the number of edges that are removed (or added), in three orders.
 
     Args:
-        curves: From `attattr_core.faithfulness.measure_faithfulness`.
+        curves: From `attattr_core.trees.faithfulness.measure_faithfulness`.
         kind: ``"deletion"`` or ``"insertion"``.
 
     Returns:

@@ -1,7 +1,7 @@
 """What a model's instruments do in a pass: record, replay from one layer, prune, mask or trace; `runs` starts them.
 
 The pass of a thread is held by a context variable. Two ways lead from a layer's attention here: the function that
-`attattr_core.replay` gives transformers, and, for families that do not use it, an `Interception`.
+`attattr_core.engine.replay` gives transformers, and, for families that do not use it, an `Interception`.
 """
 
 from abc import ABC, abstractmethod
@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attattr_core.families import Family
-from attattr_core.interception import Attended, Interception, find_allowed
-from attattr_core.products import multiply
+from attattr_core.engine.families import Family
+from attattr_core.engine.interception import Attended, Interception, find_allowed
+from attattr_core.engine.products import multiply
 
 
 def compute_context(attention: Tensor, value: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from attattr_core.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from attattr_core.checkpoints import Checkpoint
+    from attattr_core.checkpoints.checkpoint import Checkpoint
 
 VARIABLE = "ATTATTR_CACHE_BYTES"
 CPU_SHARE = 0.25  # of the machine's memory; the rest is for maps, for loading, and for one checkpoint over the limit
@@ -84,7 +84,7 @@ class CheckpointCache:
         Args:
             name: An embedded name, a folder or a Hub id.
             revision: The commit of a Hub id, "" for what needs none.
-            device: Where to, as in `attattr_core.devices.choose_device`.
+            device: Where to, as in `attattr_core.engine.devices.choose_device`.
             options: Handed to ``load`` by whoever comes first.
 
         Yields:
@@ -93,7 +93,7 @@ class CheckpointCache:
         Raises:
             UserError: What loading raises.
         """
-        from attattr_core.devices import choose_device
+        from attattr_core.engine.devices import choose_device
 
         key = Key(name, revision, str(choose_device(device)))
         while True:
@@ -220,7 +220,7 @@ def _read_limit() -> int | None:
 
 
 def _load_checkpoint(reference: str, **options: Any) -> "Checkpoint":
-    from attattr_core.checkpoints import load_checkpoint
+    from attattr_core.checkpoints.checkpoint import load_checkpoint
 
     return load_checkpoint(reference, **options)
 

@@ -3,7 +3,7 @@
 A family is a ``model_type`` of transformers. It belongs here when every layer has one exact softmax attention whose
 result can be replaced: because it goes through transformers' attention interface, so that one function sees every
 layer's query, key and value, or because its eager code multiplies the probabilities with the values in one product
-(see `attattr_core.interception`).
+(see `attattr_core.engine.interception`).
 """
 
 from dataclasses import dataclass, replace

@@ -10,8 +10,9 @@ Two identities carry the engine (H heads, T tokens, d head width):
 A model is instrumented once, for as long as anyone uses it; what the instruments do is decided by a context
 variable. So threads that share a model do not see each other, and a pass outside `record` or `replay` is plain.
 
-`attattr_core.runs` starts the passes that are given on here, `attattr_core.passes` holds what the instruments do in
-them, and `attattr_core.interception` finds attention in models that do not use transformers' attention interface.
+`attattr_core.engine.runs` starts the passes that are given on here, `attattr_core.engine.passes` holds what the
+instruments do in them, and `attattr_core.engine.interception` finds attention in models that do not use transformers'
+attention interface.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,10 +26,20 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from transformers.pytorch_utils import Conv1D
 
-from attattr_core.families import Family, check_config, find_family
-from attattr_core.passes import PASS, attend_plainly, compute_context
-from attattr_core.products import multiply
-from attattr_core.runs import LayerRecord, PrunedPass, Record, Trace, record, replay, run_masked, run_pruned, trace
+from attattr_core.engine.families import Family, check_config, find_family
+from attattr_core.engine.passes import PASS, attend_plainly, compute_context
+from attattr_core.engine.products import multiply
+from attattr_core.engine.runs import (
+    LayerRecord,
+    PrunedPass,
+    Record,
+    Trace,
+    record,
+    replay,
+    run_masked,
+    run_pruned,
+    trace,
+)
 
 __all__ = [
     "ATTENTION",

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attattr_core.checkpoints import Checkpoint
+from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.families import MAX_TOKENS, find_family
 from attattr_core.errors import UserError
-from attattr_core.families import MAX_TOKENS, find_family
 
 SPECIAL = -1
 _TOKENIZING = Lock()  # a tokenizer keeps its truncation as state that all threads share

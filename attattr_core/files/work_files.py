@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
-from attattr_core.whole_files import replacing
+from attattr_core.files.whole_files import replacing
 
 VERSION = 2
 _MAX_BYTES = 1 << 30

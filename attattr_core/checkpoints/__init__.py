@@ -1,0 +1,1 @@
+"""Fine-tuned classifiers: finding, vetting, loading and keeping them in memory."""

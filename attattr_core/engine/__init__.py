@@ -1,0 +1,1 @@
+"""The attribution engine: instrumented models, replayed layers, the integral over them."""

@@ -1,0 +1,1 @@
+"""The names of a checkpoint's classes, and the probe that finds their order."""

@@ -1,0 +1,1 @@
+"""Attribution trees: building, cutting, drawing, saving, and measuring what their edges are worth."""
