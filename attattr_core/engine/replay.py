@@ -28,7 +28,7 @@ from transformers.pytorch_utils import Conv1D
 
 from attattr_core.engine.families import Family, check_config, find_family
 from attattr_core.engine.passes import PASS, attend_plainly, compute_context
-from attattr_core.engine.products import multiply
+from attattr_core.engine.products import forget, multiply
 from attattr_core.engine.runs import (
     LayerRecord,
     PrunedPass,
@@ -147,6 +147,8 @@ def _remove(model: PreTrainedModel, instruments: _Instruments) -> None:
             vars(module).pop("forward", None)  # the class's own method shows again
         else:
             module.forward = forward
+        if isinstance(module, nn.Linear):
+            forget(module)
     for module, children in instruments.sparse:
         module.attention_type = _SPARSE
         module._modules.update(children)
