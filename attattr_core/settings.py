@@ -28,7 +28,8 @@ class Settings:
             the value itself, and it has no log-probability.
         baseline: A′, where the path starts: ``"zero"`` (the paper), ``"uniform"`` attention, or ``"unk"``, the
             attention of the same input with every word replaced by the unknown token.
-        rule: Quadrature rule, one of `attattr_core.engine.quadrature.RULES`.
+        rule: Quadrature rule, one of `attattr_core.engine.quadrature.RULES`; None stands for ``"gauss-lobatto"`` to a
+            tolerance and for ``"gauss-legendre"`` with a fixed number of nodes.
         n_steps: A fixed number of nodes, or None to raise it layer by layer until the tolerance is met.
         tolerance: Largest |convergence delta| as a share of |F(A) − F(A′)|, when ``n_steps`` is None.
 
@@ -38,11 +39,13 @@ class Settings:
 
     function: str = "probability"
     baseline: str = "zero"
-    rule: str = "gauss-legendre"
+    rule: str | None = None
     n_steps: int | None = None
     tolerance: float = DEFAULT_TOLERANCE
 
     def __post_init__(self) -> None:
+        if self.rule is None:
+            object.__setattr__(self, "rule", "gauss-lobatto" if self.n_steps is None else "gauss-legendre")
         for name, value, choices in (
             ("function", self.function, FUNCTIONS),
             ("baseline", self.baseline, BASELINES),

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, check_suffix, load_model
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--target", default="predicted", help="predicted (default), a label name or a class index", metavar="LABEL"
     )
-    parser.add_argument("--rule", choices=RULES, default=RULES[0], help="quadrature rule (default: %(default)s)")
+    parser.add_argument("--rule", choices=RULES, help=RULE_HELP)
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument("--n-steps", type=int, metavar="N", help="a fixed number of quadrature nodes")
     precision.add_argument(

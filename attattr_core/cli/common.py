@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from attattr_core.datasets import ExampleSet
 
 MODEL_HELP = "sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address"
+RULE_HELP = "quadrature rule (default: gauss-lobatto to a tolerance, gauss-legendre for a fixed number of nodes)"
 DEVICE_HELP = "cpu, cuda, cuda:1 or mps (default: the fastest that is there)"
 
 

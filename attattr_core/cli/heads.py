@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, check_suffix, load_model, open_examples
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.engine.quadrature import RULES
@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=int, metavar="N", help="draw the examples at random (default: the first ones); seed of random"
     )
-    parser.add_argument("--rule", choices=RULES, default=RULES[0], help="attattr: quadrature (default: %(default)s)")
+    parser.add_argument("--rule", choices=RULES, help=f"attattr: {RULE_HELP}")
     parser.add_argument("--n-steps", type=int, metavar="N", help="attattr: a fixed number of nodes (authors: 20, left)")
     parser.add_argument("--resume", action="store_true", help="go on from what a stopped or killed job has done")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw the grid, as .png, .svg or .pdf")
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     if options.picture:
         check_suffix(options.picture, _PICTURES)
     check_outputs(filter(None, (options.output, options.picture)), (options.data, options.model))
-    if options.method != METHODS[0] and (options.n_steps is not None or options.rule != RULES[0]):
+    if options.method != METHODS[0] and (options.n_steps is not None or options.rule):
         raise UserError(f"--rule and --n-steps belong to attattr, not to {options.method}: leave them out.")
     if not options.data and options.model not in EMBEDDED_SETS:
         raise UserError(f"There is no data set for {options.model!r}: give one with --data.")

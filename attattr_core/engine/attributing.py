@@ -10,7 +10,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
 from attattr_core.engine.encoding import Encoded, encode
-from attattr_core.engine.integration import LayerIntegral, integrate_layer
+from attattr_core.engine.integration import Integrator, LayerIntegral
 from attattr_core.engine.outputs import (
     check_function,
     compute_output,
@@ -40,7 +40,8 @@ def attribute(
         text: The sentence, or the first of a pair.
         text_pair: The second of a pair.
         target: The label explained: ``"predicted"``, a label name or a class index.
-        settings: The convention; the default is the paper's F and baseline with adaptive Gauss–Legendre nodes.
+        settings: The convention; the default is the paper's F and baseline with as many Gauss–Lobatto nodes as
+            the tolerance takes.
 
     Returns:
         The attribution, with the convergence delta of each layer.
@@ -139,8 +140,9 @@ def _attribute_encoded(
         ]
         yield drafts
         baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
+        integrator = Integrator(model, clean, target_ids, settings)
         for layer in reversed(range(len(clean.layers))):
-            integral = integrate_layer(model, clean, layer, baselines[layer], target_ids, settings)
+            integral = integrator.integrate(layer, baselines[layer])
             for draft in drafts:
                 draft.add(layer, integral)
             yield drafts

@@ -7,24 +7,17 @@ the layer's context C = A V, averaged over the nodes, and only then brought back
 `attattr_core.engine.replay`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from attattr_core.engine.outputs import compute_output, find_output_kind
-from attattr_core.engine.quadrature import compute_nodes
-from attattr_core.engine.replay import Record, compute_context, replay
+from attattr_core.engine.path import Path, count_rows
+from attattr_core.engine.quadrature import plan_nodes
+from attattr_core.engine.replay import Record, compute_context, trace
 from attattr_core.settings import Settings
-
-FIRST_STEPS, LAST_STEPS = 4, 64
-CPU_BYTES = 1 << 30
-CPU_TOKENS = 512  # of a chunk: its states fit a processor's cache, and larger ones gain nothing
-
-_find_nodes = lru_cache(maxsize=16)(compute_nodes)  # 2048 Gauss–Legendre nodes take seconds, and every layer asks
 
 
 @dataclass(frozen=True)
@@ -44,117 +37,102 @@ class LayerIntegral:
     n_nodes: Tensor
 
 
-def integrate_layer(
-    model: PreTrainedModel, clean: Record, layer: int, baseline: Tensor, targets: Tensor, settings: Settings
-) -> LayerIntegral:
-    """Attributes one layer's attention.
+class Integrator:
+    """Attributes the layers of B examples one after the other, usually from the top one down.
 
-    Args:
-        model: The instrumented model (see `attattr_core.engine.replay.instrumented`).
-        clean: Its record of B examples.
-        layer: Index of the layer.
-        baseline: A′, (B, H, T, T) or broadcastable to it.
-        targets: The label explained in each example, (B,).
-        settings: Rule, number of nodes or tolerance, and F.
-
-    Returns:
-        The integral. Without a fixed number of nodes each example gets 4, 8 … 64 of them until it meets the tolerance.
+    Without a fixed number of nodes each example gets the fewest that meet the tolerance. The gradient at α = 1 is that
+    of the clean pass: one backward pass gives it for all layers.
     """
-    attention, value = clean.layers[layer].attention, clean.layers[layer].value
-    start, end = compute_context(baseline.expand_as(attention), value), compute_context(attention, value)
-    path = _Path(model, clean, layer, start, end - start, targets, settings.function)
-    baseline_output = path.evaluate_start()
-    output = compute_output(clean.logits, targets, settings.function, find_output_kind(model.config))
-    gradient = torch.zeros_like(end)
-    delta, n_nodes = torch.full_like(output, torch.nan), torch.zeros_like(targets)
-    open_examples = torch.arange(len(targets), device=targets.device)
-    for n_steps in _plan_steps(settings):
-        gradient[open_examples] = path.average_gradient(open_examples, settings.rule, n_steps)
-        n_nodes[open_examples] = n_steps
-        total = _sum_in_double(gradient * path.direction)
-        delta = (total - (output.cpu().double() - baseline_output.cpu().double())).to(output)
-        open_examples = torch.nonzero(delta.abs() > settings.compute_largest_gap(output, baseline_output)).flatten()
-        if not len(open_examples):
-            break
-    # back from the context to the attention: ∂F/∂A_h[i, j] = ⟨∂F/∂C_h[i], V_h[j]⟩
-    per_attention = gradient.transpose(1, 2) @ value.transpose(-2, -1)  # (B, H, T, d) @ (B, H, d, T)
-    return LayerIntegral((attention - baseline) * per_attention, baseline_output, delta, n_nodes)
+
+    def __init__(self, model: PreTrainedModel, clean: Record, targets: Tensor, settings: Settings) -> None:
+        """Prepares what layers share.
+
+        Args:
+            model: The instrumented model (see `attattr_core.engine.replay.instrumented`).
+            clean: Its record of the examples.
+            targets: The label explained in each example, (B,).
+            settings: Rule, number of nodes or tolerance, and F.
+        """
+        self.model, self.clean, self.targets, self.settings = model, clean, targets, settings
+        self.plan = plan_nodes(settings.rule, settings.n_steps)
+        self.output = self._compute_output(clean.logits, self._list_examples())
+        self.end_gradients = self._differentiate_end() if self.plan.has_end else None
+
+    def integrate(self, layer: int, baseline: Tensor) -> LayerIntegral:
+        """Attributes one layer's attention.
+
+        Args:
+            layer: Index of the layer.
+            baseline: A′, (B, H, T, T) or broadcastable to it.
+
+        Returns:
+            The integral.
+        """
+        attention, value = self.clean.layers[layer].attention, self.clean.layers[layer].value
+        start, end = compute_context(baseline.expand_as(attention), value), compute_context(attention, value)
+        path = Path(self.model, self.clean, layer, start, end - start, self._compute_output)
+        gradient, *found = self._average_gradient(path, self._begin_sums(layer, end))
+        # back from the context to the attention: ∂F/∂A_h[i, j] = ⟨∂F/∂C_h[i], V_h[j]⟩
+        per_attention = gradient.transpose(1, 2) @ value.transpose(-2, -1)  # (B, H, T, d) @ (B, H, d, T)
+        return LayerIntegral((attention - baseline) * per_attention, *found)
+
+    def _average_gradient(self, path: Path, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Averages ∂F/∂C, (B, T, H, d), with as many nodes as it takes; F(A′), the delta and their number are (B,)."""
+        baseline_output = torch.zeros_like(self.output) if self.plan.has_start else path.evaluate_start()
+        gradient, deltas, n_nodes = torch.zeros_like(path.start), torch.zeros_like(self.output), self.targets.clone()
+        still_open, begin = torch.arange(len(self.targets)), 0
+        for level, end in enumerate(self.plan.ends):
+            self._add_nodes(path, sums, baseline_output, still_open, range(begin, end))
+            gradient[still_open], n_nodes[still_open] = sums[level, still_open], self.plan.n_nodes[level]
+            start, own = baseline_output[still_open], self.output[still_open]
+            total = _sum_in_double(gradient[still_open] * path.direction[still_open])
+            delta = (total - (own.cpu().double() - start.cpu().double())).to(own)
+            deltas[still_open], begin = delta, end
+            still_open = still_open[(delta.abs() > self.settings.compute_largest_gap(own, start)).cpu()]
+            if not len(still_open):
+                break
+        return gradient, baseline_output, deltas, n_nodes
+
+    def _add_nodes(self, path: Path, sums: Tensor, baseline_output: Tensor, examples: Tensor, nodes: range) -> None:
+        """Runs nodes of some examples, adds their gradients to each level's sum and takes F(A′) from α = 0."""
+        if not nodes:  # α = 1 is all there is
+            return
+        alphas = torch.as_tensor(self.plan.alphas, dtype=sums.dtype).to(sums)
+        weights = torch.as_tensor(self.plan.weights, dtype=sums.dtype).to(sums)
+        pairs = torch.cartesian_prod(examples, torch.tensor(nodes)).to(sums.device)
+        for which, node in (part.unbind(1) for part in pairs.split(path.count_rows())):
+            values, gradients = path.differentiate(which, alphas[node])
+            for level in torch.nonzero(weights[:, node].any(1)).flatten().tolist():
+                sums[level].index_add_(0, which, gradients * weights[level, node].view(-1, 1, 1, 1))
+            if self.plan.has_start:
+                baseline_output[which[node == 0]] = values[node == 0]
+
+    def _begin_sums(self, layer: int, end: Tensor) -> Tensor:
+        """Each level's weighted sum of gradients, (K, B, T, H, d), with the node α = 1 in it."""
+        if self.end_gradients is None:
+            return end.new_zeros(len(self.plan.ends), *end.shape)
+        weights = torch.as_tensor(self.plan.end_weights, dtype=end.dtype).to(end)
+        return weights.view(-1, 1, 1, 1, 1) * self.end_gradients[layer]
+
+    def _differentiate_end(self) -> list[Tensor]:
+        """Differentiates F for the context of every layer in the clean pass, each (B, T, H, d)."""
+        n_tokens, n_layers = self.clean.layers[0].attention.shape[-1], len(self.clean.layers)
+        parts = []
+        for rows in self._list_examples().split(count_rows(self.model, n_tokens, n_layers)):
+            inputs = {name: tensor[rows] for name, tensor in self.clean.inputs.items()}
+            traced = trace(self.model, inputs, lambda logits, rows=rows: self._compute_output(logits, rows).sum())
+            parts.append(traced.gradients)
+        return [torch.cat(of_layer) for of_layer in zip(*parts, strict=True)]
+
+    def _list_examples(self) -> Tensor:
+        return torch.arange(len(self.targets), device=self.targets.device)
+
+    def _compute_output(self, logits: Tensor, examples: Tensor) -> Tensor:
+        return compute_output(
+            logits, self.targets[examples], self.settings.function, find_output_kind(self.model.config)
+        )
 
 
 def _sum_in_double(parts: Tensor) -> Tensor:
     """Sums each example in double precision, which Apple's GPUs lack; (B, …) gives (B,) on the CPU."""
     return (parts.cpu() if parts.device.type == "mps" else parts).flatten(1).double().sum(1).cpu()
-
-
-def _plan_steps(settings: Settings) -> Iterator[int]:
-    if settings.n_steps is not None:
-        yield settings.n_steps
-        return
-    n_steps = FIRST_STEPS
-    while n_steps <= LAST_STEPS:
-        yield n_steps
-        n_steps *= 2
-
-
-@dataclass(frozen=True)
-class _Path:
-    """The straight path of one layer's context from its baseline: start + α · direction, each (B, T, H, d)."""
-
-    model: PreTrainedModel
-    clean: Record
-    layer: int
-    start: Tensor
-    direction: Tensor
-    targets: Tensor
-    function: str
-
-    def evaluate_start(self) -> Tensor:
-        """Computes F(A′), (B,)."""
-        examples = torch.arange(len(self.targets), device=self.targets.device)
-        with torch.no_grad():
-            parts = [self._evaluate(rows, self.start[rows]) for rows in examples.split(self._count_rows())]
-        return torch.cat(parts)
-
-    def average_gradient(self, examples: Tensor, rule: str, n_steps: int) -> Tensor:
-        """Averages ∂F/∂C over the nodes, (len(examples), T, H, d); examples × nodes run as rows of bounded batches."""
-        nodes, weights = (
-            torch.as_tensor(part, dtype=self.start.dtype).to(self.start) for part in _find_nodes(rule, n_steps)
-        )
-        average = torch.zeros_like(self.start[examples])
-        for rows in torch.arange(len(examples) * n_steps, device=examples.device).split(self._count_rows()):
-            local, node = rows // n_steps, rows % n_steps
-            which, alpha = examples[local], nodes[node].view(-1, 1, 1, 1)
-            context = (self.start[which] + alpha * self.direction[which]).requires_grad_()
-            with torch.enable_grad():
-                total = self._evaluate(which, context).sum()
-            (gradient,) = torch.autograd.grad(total, context)
-            average.index_add_(0, local, gradient * weights[node].view(-1, 1, 1, 1))
-        return average
-
-    def _evaluate(self, examples: Tensor, context: Tensor) -> Tensor:
-        logits = replay(self.model, self.clean, self.layer, context, examples)
-        return compute_output(logits, self.targets[examples], self.function, find_output_kind(self.model.config))
-
-    def _count_rows(self) -> int:
-        return count_rows(self.model, self.start.shape[1], len(self.clean.layers) - self.layer)
-
-
-def count_rows(model: PreTrainedModel, n_tokens: int, n_layers: int) -> int:
-    """Chooses how many rows fit: what autograd keeps per row is about ten states and two feed-forwards a layer.
-
-    Args:
-        model: The model, on the device where it runs.
-        n_tokens: Tokens of a row.
-        n_layers: Layers that run.
-
-    Returns:
-        At least 1.
-    """
-    config = model.config
-    hidden = config.hidden_size
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    per_layer = n_tokens * (10 * hidden + 3 * inner) + 3 * config.num_attention_heads * n_tokens**2
-    per_row = per_layer * n_layers * model.dtype.itemsize
-    if model.device.type == "cuda":
-        return max(1, torch.cuda.mem_get_info(model.device)[0] // 2 // per_row)
-    return max(1, min(CPU_BYTES // per_row, CPU_TOKENS // n_tokens))

@@ -4,8 +4,8 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary

@@ -14,7 +14,8 @@ from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import check_logits, prepare_baselines, record_batch
 from attattr_core.engine.encoding import Encoded, collate
 from attattr_core.engine.families import count_heads
-from attattr_core.engine.integration import LayerIntegral, count_rows, integrate_layer
+from attattr_core.engine.integration import Integrator, LayerIntegral
+from attattr_core.engine.path import count_rows
 from attattr_core.engine.replay import Record, compute_context, replay, trace
 from attattr_core.heads.golds import Golds
 from attattr_core.settings import Settings
@@ -89,8 +90,9 @@ def integrate_gold(
     """
     clean = record_batch(checkpoint, encoded)
     baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
+    integrator = Integrator(checkpoint.model, clean, golds.targets, settings)
     for layer in reversed(range(len(clean.layers))):
-        yield layer, integrate_layer(checkpoint.model, clean, layer, baselines[layer], golds.targets, settings)
+        yield layer, integrator.integrate(layer, baselines[layer])
 
 
 def _attribute(

@@ -8,7 +8,7 @@ from torch import Tensor
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import prepare_baselines, record_batch
 from attattr_core.engine.encoding import SPECIAL, Encoded
-from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.integration import Integrator
 from attattr_core.engine.outputs import find_output_kind, find_predictions
 from attattr_core.engine.replay import instrumented
 from attattr_core.settings import Settings
@@ -87,8 +87,9 @@ def _attribute(
         clean = record_batch(checkpoint, encoded)
         targets = find_predictions(clean.logits, find_output_kind(model.config))
         baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
+        integrator = Integrator(model, clean, targets, settings)
         for layer in reversed(range(len(clean.layers))):
-            maps = integrate_layer(model, clean, layer, baselines[layer], targets, settings).attribution
+            maps = integrator.integrate(layer, baselines[layer]).attribution
             for number, example in enumerate(encoded):
                 n_tokens = len(example.tokens)
                 yield layer, number, int(targets[number]), maps[number, :, :n_tokens, :n_tokens]

@@ -13,7 +13,7 @@ from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
-from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
+from attattr_core.ui.running import AUTOMATIC, FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.tree_tab import build_tree_tab, wire_tree
 from attattr_core.ui.triggers_tab import build_triggers_tab, wire_triggers
 from attattr_core.ui.view_component import heatmap_view
@@ -108,7 +108,7 @@ def _build_settings() -> list[gr.components.Component]:
             DEFAULT_TOLERANCE, label="Tolerance (share of F(A) − F(A′))", step=0.005, elem_id="tolerance"
         )
         n_steps = gr.Number(64, label="Nodes (when fixed)", elem_id="nodes")
-        rule = gr.Dropdown(list(RULES), value=RULES[0], label="Rule", elem_id="rule")
+        rule = gr.Dropdown([AUTOMATIC, *RULES], value=AUTOMATIC, label="Rule", elem_id="rule")
     return [function, baseline, precision, tolerance, n_steps, rule]
 
 

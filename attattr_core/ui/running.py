@@ -21,6 +21,7 @@ from attattr_core.ui.payload import build_payload
 from attattr_core.ui.work import Job, LabelReport, Refusal, attribute_job, is_loaded
 
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
+AUTOMATIC = "automatic"  # the rule that suits the choice between the two
 MAX_CHARACTERS = 20_000
 MAX_STEPS = 256  # fixed nodes on the page, where a layer cannot be stopped half-way; the command line takes more
 MAX_SHOWN = {"tokens": 512, "layers": 64, "heads": 64, "labels": 1000, "characters of a name": 200}
@@ -157,12 +158,13 @@ def read_settings(
     """
     if precision not in (TOLERANCE, FIXED):
         raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
+    own_rule = None if rule == AUTOMATIC else rule
     if precision == FIXED:
         n_nodes = _read_number("number of nodes", n_steps, int)
         if n_nodes != n_steps or n_nodes > MAX_STEPS:
             raise UserError(f"The number of nodes is {n_steps}: choose a whole number from 1 to {MAX_STEPS} here.")
-        return Settings(function, baseline, rule, n_nodes)
-    return Settings(function, baseline, rule, tolerance=_read_number("tolerance", tolerance, float))
+        return Settings(function, baseline, own_rule, n_nodes)
+    return Settings(function, baseline, own_rule, tolerance=_read_number("tolerance", tolerance, float))
 
 
 def _read_number(name: str, value: Any, kind: type) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-DEFAULTS = ("predicted", "probability", "zero", "to a tolerance", 0.01, 64, "gauss-legendre")
+DEFAULTS = ("predicted", "probability", "zero", "to a tolerance", 0.01, 64, "automatic")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import pytest
 from gradio_client import Client
 
-CONVENTION = ("probability", "zero", "to a tolerance", 0.05, 64, "gauss-legendre")
+CONVENTION = ("probability", "zero", "to a tolerance", 0.05, 64, "automatic")
 
 
 @pytest.fixture(scope="module")

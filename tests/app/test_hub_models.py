@@ -18,8 +18,8 @@ from attattr_core.ui.labels_panel import use_names
 from attattr_core.ui.model_picker import describe_choice, inspect, look_up, show_choice
 from attattr_core.ui.running import run_attribution
 
-DEFAULTS = ("predicted", "probability", "zero", "to a tolerance", 0.01, 64, "gauss-legendre")
-FIXED = ("predicted", "probability", "zero", "fixed nodes", 0.01, 2, "gauss-legendre")
+DEFAULTS = ("predicted", "probability", "zero", "to a tolerance", 0.01, 64, "automatic")
+FIXED = ("predicted", "probability", "zero", "fixed nodes", 0.01, 2, "automatic")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from attattr_core.ui.running import FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
 from attattr_core.ui.trial_tab import clear_trial, end_trial
 
-FIELDS = ("probability", "zero", TOLERANCE, 0.01, 64, "gauss-legendre")
+FIELDS = ("probability", "zero", TOLERANCE, 0.01, 64, "automatic")
 QUICK = ("probability", "zero", FIXED, 0.01, 1, "gauss-legendre")
 ASKED = {"insertions": [{"word": "never", "sentence": 0, "gap": 1}]}
 

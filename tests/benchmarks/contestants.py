@@ -1,11 +1,12 @@
 """Three ways to the same attribution of one layer: this project's, the authors' procedure, and captum's.
 
-Each contestant is a class with ``start()``, which does what is needed once for all layers, and ``attribute(layer)``,
-which returns the attribution, (H, T, T). Zero baseline, the probability of the predicted class, one example.
+Each contestant is a class with ``start()``, which does what is needed once for all layers, and ``attribute(layers)``,
+which yields the attribution of each layer, (H, T, T). Zero baseline, the probability of the predicted class, one
+example.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.integration import Integrator
 from attattr_core.engine.replay import instrumented, record
 from attattr_core.settings import Settings
 
@@ -31,18 +32,20 @@ class Ours:
     def start(self) -> None:
         """Records the clean pass."""
         with instrumented(self.model):
-            self.clean = record(self.model, self.inputs)
-        self.target = self.clean.logits.argmax(-1)
-        self.output = float(self.clean.logits.softmax(-1)[0, self.target])
+            clean = record(self.model, self.inputs)
+            target = clean.logits.argmax(-1)
+            self.integrator = Integrator(self.model, clean, target, self.settings)
+        self.output = float(clean.logits.softmax(-1)[0, target])
+        self.baseline = torch.zeros_like(clean.layers[0].attention[:1, :1])
 
-    def attribute(self, layer: int) -> Tensor:
-        """Attributes one layer."""
-        baseline = torch.zeros_like(self.clean.layers[layer].attention[:1, :1])
+    def attribute(self, layers: Iterable[int]) -> Iterator[Tensor]:
+        """Attributes layers."""
         with instrumented(self.model):
-            result = integrate_layer(self.model, self.clean, layer, baseline, self.target, self.settings)
-        self.n_nodes[layer] = int(result.n_nodes)
-        self.baseline_output[layer] = float(result.baseline_output)
-        return result.attribution[0]
+            for layer in layers:
+                result = self.integrator.integrate(layer, self.baseline)
+                self.n_nodes[layer] = int(result.n_nodes)
+                self.baseline_output[layer] = float(result.baseline_output)
+                yield result.attribution[0]
 
 
 class Authors:
@@ -77,13 +80,14 @@ class Authors:
         """Makes the additive mask; their code keeps nothing from layer to layer."""
         self.mask = (1.0 - self.inputs["attention_mask"][:, None, None, :].float()) * -10000.0
 
-    def attribute(self, layer: int) -> Tensor:
-        """Attributes one layer."""
+    def attribute(self, layers: Iterable[int]) -> Iterator[Tensor]:
+        """Attributes layers."""
         trainable = [parameter for parameter in self.model.parameters() if not parameter.requires_grad]
         for parameter in trainable:
             parameter.requires_grad_(True)
         try:
-            return self._attribute(layer)
+            for layer in layers:
+                yield self._attribute(layer)
         finally:
             for parameter in trainable:
                 parameter.requires_grad_(False)
@@ -167,8 +171,12 @@ class Captum:
             logits = self.model(**self.inputs).logits
             self.attention, self.target = run.keep, int(logits.argmax(-1))
 
-    def attribute(self, layer: int) -> Tensor:
-        """Attributes one layer."""
+    def attribute(self, layers: Iterable[int]) -> Iterator[Tensor]:
+        """Attributes layers."""
+        for layer in layers:
+            yield self._attribute(layer)
+
+    def _attribute(self, layer: int) -> Tensor:
         from captum.attr import IntegratedGradients
 
         with _Replacing(self.model) as run:

@@ -146,7 +146,7 @@ def run_authors(checkpoint: Checkpoint, examples: ExampleSet, *, plain: bool, fu
         authors = Authors(checkpoint.model, inputs, N_NODES, plain=plain, full=full, target=example.label)
         authors.start()
         layers = range(checkpoint.model.config.num_hidden_layers)
-        total = total + np.stack([authors.attribute(layer).amax((1, 2)).double().numpy() for layer in layers])
+        total = total + np.stack([maps.amax((1, 2)).double().numpy() for maps in authors.attribute(layers)])
     return total
 
 

@@ -7,7 +7,7 @@ from engine_cases import EXAMPLES, PAIR, TEXT, as_texts, assert_same
 from random_models import build_checkpoint
 
 from attattr_core import Checkpoint, Settings, attribute, attribute_batch, attribute_layers
-from attattr_core.engine import integration
+from attattr_core.engine import path
 from attattr_core.engine.replay import replay
 
 
@@ -95,8 +95,8 @@ def test_results_do_not_depend_on_how_many_rows_run_at_once(checkpoint, monkeypa
     settings = Settings(n_steps=5, baseline=baseline)
     whole = attribute_batch(checkpoint, EXAMPLES, settings=settings)
     n_rows = []
-    monkeypatch.setattr(integration, "CPU_BYTES", 1)
-    monkeypatch.setattr(integration, "replay", lambda *parts: n_rows.append(len(parts[-1])) or replay(*parts))
+    monkeypatch.setattr(path, "CPU_BYTES", 1)
+    monkeypatch.setattr(path, "replay", lambda *parts: n_rows.append(len(parts[-1])) or replay(*parts))
     for one, other in zip(attribute_batch(checkpoint, EXAMPLES, settings=settings), whole, strict=True):
         assert_same(one, other, 1e-12)
     assert set(n_rows) == {1}

@@ -76,7 +76,7 @@ def test_a_mistake_is_one_sentence(tmp_path, capsys, arguments, sentence):
     ],
 )
 def test_a_layer_or_head_that_does_not_exist_is_found_before_work(tmp_path, capsys, monkeypatch, options, sentence):
-    monkeypatch.setattr("attattr_core.engine.attributing.integrate_layer", Mock(side_effect=AssertionError("computes")))
+    monkeypatch.setattr("attattr_core.engine.attributing.Integrator", Mock(side_effect=AssertionError("computes")))
     assert run("--model", "sst2", "--text", "a", *options, "--output", tmp_path / "out.png") == 2
     assert sentence in capsys.readouterr().err
 

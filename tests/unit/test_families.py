@@ -24,7 +24,7 @@ from attattr_core import (
 from attattr_core.engine import families
 from attattr_core.engine.encoding import MAX_TOKENS, collate, encode, find_max_length, replace_words
 from attattr_core.engine.families import FAMILIES, REFUSED, Family, check_config
-from attattr_core.engine.integration import integrate_layer
+from attattr_core.engine.integration import Integrator
 from attattr_core.engine.quadrature import compute_nodes
 from attattr_core.engine.replay import compute_context, instrumented, record, replay, run_masked
 
@@ -148,8 +148,8 @@ def test_padding_changes_nothing(family):
         for layer in range(len(plain.layers)):
             zero = torch.zeros(1, 1, 1, 1, dtype=own.dtype)
             target = own.argmax(-1)
-            alone = integrate_layer(checkpoint.model, plain, layer, zero, target, settings)
-            with_padding = integrate_layer(checkpoint.model, clean, layer, zero, target, settings)
+            alone = Integrator(checkpoint.model, plain, target, settings).integrate(layer, zero)
+            with_padding = Integrator(checkpoint.model, clean, target, settings).integrate(layer, zero)
             cut = with_padding.attribution[..., kept, kept]
             torch.testing.assert_close(cut, alone.attribution, atol=1e-11, rtol=0)
             assert with_padding.attribution.abs().sum() - cut.abs().sum() == pytest.approx(0, abs=1e-11)

@@ -2,7 +2,7 @@
 
 const MAX_LABELS = 6;
 const GAUGE = { good: ["good", "✓", "complete, "], bad: ["bad", "✗", "not complete, "], open: ["open", "·", ""] };
-const RULES = { "gauss-legendre": "Gauss–Legendre", left: "left Riemann sum", right: "right Riemann sum" };
+const RULES = { "gauss-lobatto": "Gauss–Lobatto", "gauss-legendre": "Gauss–Legendre", left: "left Riemann sum", right: "right Riemann sum" };
 const BASELINES = { zero: "attention set to zero", uniform: "uniform attention", unk: "text of [UNK] tokens" };
 
 function labelRow(meta, index) {
