@@ -27,7 +27,9 @@ import torch
 torch.set_num_threads(1)
 from attattr_core import load_checkpoint
 from attattr_core.datasets import read_examples
+from attattr_core.files import work_files
 from attattr_core.heads.importance import measure_importance
+work_files._REST = 0  # writes after every batch
 model, data, state = sys.argv[1:]
 own, n_calls = os.fsync, 0
 def sync(file):
