@@ -144,7 +144,7 @@ def _attribute_encoded(
         for layer in reversed(range(len(clean.layers))):
             integral = integrator.integrate(layer, baselines[layer])
             for draft in drafts:
-                draft.add(layer, integral)
+                draft.add(layer, integral, integrator.chunks.notice)
             yield drafts
 
 
@@ -162,6 +162,7 @@ class _Draft:
         settings: Settings,
     ) -> None:
         self.index, self.n_tokens = index, len(encoded.tokens)
+        self.notice = _describe_cut(encoded)
         n_layers = len(clean.layers)
         logits = clean.logits[index : index + 1]
         kind = find_output_kind(checkpoint.model.config)
@@ -182,7 +183,7 @@ class _Draft:
             "revision": checkpoint.revision,
             "settings": settings,
             "output_kind": kind,
-            "notice": _describe_cut(encoded),
+            "notice": self.notice,
         }
         self.growing = {
             "attribution": np.full_like(attention, np.nan),
@@ -191,7 +192,8 @@ class _Draft:
             "n_nodes": np.zeros(n_layers, dtype=np.int64),
         }
 
-    def add(self, layer: int, integral: LayerIntegral) -> None:
+    def add(self, layer: int, integral: LayerIntegral, notice: str) -> None:
+        self.fixed["notice"] = " ".join(filter(None, (self.notice, notice)))
         self.growing["attribution"][layer] = self._crop(integral.attribution)
         for name in ("baseline_output", "convergence_delta", "n_nodes"):
             self.growing[name][layer] = getattr(integral, name)[self.index].item()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.engine.chunks import telling_shortage
 from attattr_core.engine.encoding import SPECIAL, Encoded, collate, replace_words
 from attattr_core.engine.families import count_heads, find_family
 from attattr_core.engine.replay import Record, record
@@ -61,7 +62,8 @@ def record_batch(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> Record:
     Raises:
         UserError: When the logits are not numbers.
     """
-    clean = record(checkpoint.model, collate(checkpoint, encoded))
+    with telling_shortage(checkpoint.model, max(len(example.tokens) for example in encoded)):
+        clean = record(checkpoint.model, collate(checkpoint, encoded))
     check_logits(checkpoint, clean.logits)
     return clean
 

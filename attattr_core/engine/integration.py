@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from attattr_core.engine.chunks import Chunks, count_rows
 from attattr_core.engine.outputs import compute_output, find_output_kind
-from attattr_core.engine.path import Path, count_rows
+from attattr_core.engine.path import Path
 from attattr_core.engine.quadrature import plan_nodes
 from attattr_core.engine.replay import Record, compute_context, trace
 from attattr_core.settings import Settings
@@ -54,6 +55,7 @@ class Integrator:
             settings: Rule, number of nodes or tolerance, and F.
         """
         self.model, self.clean, self.targets, self.settings = model, clean, targets, settings
+        self.chunks = Chunks(model)
         self.plan = plan_nodes(settings.rule, settings.n_steps)
         self.output = self._compute_output(clean.logits, self._list_examples())
         self.end_gradients = self._differentiate_end() if self.plan.has_end else None
@@ -70,7 +72,7 @@ class Integrator:
         """
         attention, value = self.clean.layers[layer].attention, self.clean.layers[layer].value
         start, end = compute_context(baseline.expand_as(attention), value), compute_context(attention, value)
-        path = Path(self.model, self.clean, layer, start, end - start, self._compute_output)
+        path = Path(self.model, self.clean, layer, start, end - start, self._compute_output, self.chunks)
         gradient, *found = self._average_gradient(path, self._begin_sums(layer, end))
         # back from the context to the attention: ∂F/∂A_h[i, j] = ⟨∂F/∂C_h[i], V_h[j]⟩
         per_attention = gradient.transpose(1, 2) @ value.transpose(-2, -1)  # (B, H, T, d) @ (B, H, d, T)
@@ -100,8 +102,8 @@ class Integrator:
         alphas = torch.as_tensor(self.plan.alphas, dtype=sums.dtype).to(sums)
         weights = torch.as_tensor(self.plan.weights, dtype=sums.dtype).to(sums)
         pairs = torch.cartesian_prod(examples, torch.tensor(nodes)).to(sums.device)
-        for which, node in (part.unbind(1) for part in pairs.split(path.count_rows())):
-            values, gradients = path.differentiate(which, alphas[node])
+        for rows, values, gradients in path.differentiate(pairs[:, 0], alphas[pairs[:, 1]]):
+            which, node = pairs[rows].unbind(1)
             for level in torch.nonzero(weights[:, node].any(1)).flatten().tolist():
                 sums[level].index_add_(0, which, gradients * weights[level, node].view(-1, 1, 1, 1))
             if self.plan.has_start:
@@ -116,12 +118,14 @@ class Integrator:
 
     def _differentiate_end(self) -> list[Tensor]:
         """Differentiates F for the context of every layer in the clean pass, each (B, T, H, d)."""
-        n_tokens, n_layers = self.clean.layers[0].attention.shape[-1], len(self.clean.layers)
-        parts = []
-        for rows in self._list_examples().split(count_rows(self.model, n_tokens, n_layers)):
+
+        def differentiate(rows: Tensor) -> tuple[Tensor, ...]:
             inputs = {name: tensor[rows] for name, tensor in self.clean.inputs.items()}
-            traced = trace(self.model, inputs, lambda logits, rows=rows: self._compute_output(logits, rows).sum())
-            parts.append(traced.gradients)
+            return trace(self.model, inputs, lambda logits: self._compute_output(logits, rows).sum()).gradients
+
+        n_tokens = self.clean.layers[0].attention.shape[-1]
+        n_rows = count_rows(self.model, n_tokens, len(self.clean.layers))
+        parts = [found for _, found in self.chunks.run(self._list_examples(), n_rows, n_tokens, differentiate)]
         return [torch.cat(of_layer) for of_layer in zip(*parts, strict=True)]
 
     def _list_examples(self) -> Tensor:

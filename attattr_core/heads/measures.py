@@ -12,11 +12,11 @@ from torch import Tensor
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import check_logits, prepare_baselines, record_batch
+from attattr_core.engine.chunks import Chunks, count_rows
 from attattr_core.engine.encoding import Encoded, collate
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.integration import Integrator, LayerIntegral
-from attattr_core.engine.path import count_rows
-from attattr_core.engine.replay import Record, compute_context, replay, trace
+from attattr_core.engine.replay import Record, Trace, compute_context, replay, trace
 from attattr_core.heads.golds import Golds
 from attattr_core.settings import Settings
 
@@ -138,10 +138,14 @@ def _differentiate(
     model = checkpoint.model
     inputs, own = collate(checkpoint, encoded), _find_own(encoded, checkpoint.device)
     n_rows = count_rows(model, own.shape[1], count_heads(model.config)[0])
+
+    def differentiate(rows: Tensor) -> Trace:
+        compute = torch.sum if of_logits else lambda logits: golds.pick(rows).compute_losses(logits).sum()
+        return trace(model, {name: tensor[rows] for name, tensor in inputs.items()}, compute)
+
     parts = []
-    for rows in torch.arange(len(own), device=own.device).split(n_rows):
-        compute = torch.sum if of_logits else lambda logits, rows=rows: golds.pick(rows).compute_losses(logits).sum()
-        traced = trace(model, {name: tensor[rows] for name, tensor in inputs.items()}, compute)
+    every = torch.arange(len(own), device=own.device)
+    for rows, traced in Chunks(model).run(every, n_rows, own.shape[1], differentiate):
         check_logits(checkpoint, traced.logits)
         products = torch.stack(
             [(context * gradient).sum(-1) for context, gradient in zip(traced.contexts, traced.gradients, strict=True)],
@@ -174,13 +178,16 @@ def _judge_without_heads(checkpoint: Checkpoint, clean: Record, layer: int, gold
     context = compute_context(clean.layers[layer].attention, clean.layers[layer].value)  # (B, T, H, d)
     n_examples, n_tokens, n_heads, _ = context.shape
     n_rows = count_rows(checkpoint.model, n_tokens, len(clean.layers) - layer)
-    parts = []
-    for rows in torch.arange(n_examples * n_heads, device=context.device).split(n_rows):
+
+    def judge(rows: Tensor) -> Tensor:
         examples, heads = rows // n_heads, rows % n_heads
         others = torch.arange(n_heads, device=context.device) != heads[:, None]  # (rows, H)
         with torch.no_grad():
             logits = replay(checkpoint.model, clean, layer, context[examples] * others[:, None, :, None], examples)
-        parts.append(_judge(logits, golds.pick(examples)))
+        return _judge(logits, golds.pick(examples))
+
+    every = torch.arange(n_examples * n_heads, device=context.device)
+    parts = [judged for _, judged in Chunks(checkpoint.model).run(every, n_rows, n_tokens, judge)]
     return torch.cat(parts, dim=1).unflatten(1, (-1, n_heads))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.attributing import Text, attribute_batch
+from attattr_core.engine.chunks import Chunks
 from attattr_core.engine.encoding import Encoded, collate, encode
 from attattr_core.engine.outputs import compute_output, find_output_kind
 from attattr_core.engine.replay import instrumented, run_masked
@@ -129,13 +130,17 @@ def _run(
         n_rows = max(1, min(n_rows, _CPU_TOKENS // size[1]))
     with instrumented(model):
         single = collate(checkpoint, [encoded])
-        for start in range(0, len(entries), n_rows):
-            batch = entries[start : start + n_rows]
-            inputs = {name: tensor.expand(len(batch), -1) for name, tensor in single.items()}
+
+        def run(rows: Tensor) -> np.ndarray:
+            inputs = {name: tensor.expand(len(rows), -1) for name, tensor in single.items()}
+            batch = [entries[row] for row in rows.tolist()]
             masks = _build_masks(batch, size, checkpoint.device, keep=keep).to(model.dtype)
             logits = run_masked(model, inputs, masks)
-            targets = torch.full((len(batch),), attribution.target, device=logits.device)
-            yield compute_output(logits, targets, function, kind).double().cpu().numpy()
+            targets = torch.full((len(rows),), attribution.target, device=logits.device)
+            return compute_output(logits, targets, function, kind).double().cpu().numpy()
+
+        for _, outputs in Chunks(model).run(torch.arange(len(entries)), n_rows, size[1], run):
+            yield outputs
 
 
 def _encode_again(checkpoint: Checkpoint, attribution: Attribution) -> Encoded:

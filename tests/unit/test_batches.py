@@ -1,13 +1,15 @@
 """Batched = single, whatever the padding, the chunks and the order in which layers are asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from engine_cases import EXAMPLES, PAIR, TEXT, as_texts, assert_same
 from random_models import build_checkpoint
 
-from attattr_core import Checkpoint, Settings, attribute, attribute_batch, attribute_layers
-from attattr_core.engine import path
+from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch, attribute_layers
+from attattr_core.engine import batches, chunks, path
 from attattr_core.engine.replay import replay
 
 
@@ -95,11 +97,54 @@ def test_results_do_not_depend_on_how_many_rows_run_at_once(checkpoint, monkeypa
     settings = Settings(n_steps=5, baseline=baseline)
     whole = attribute_batch(checkpoint, EXAMPLES, settings=settings)
     n_rows = []
-    monkeypatch.setattr(path, "CPU_BYTES", 1)
+    monkeypatch.setattr(chunks, "CPU_BYTES", 1)
     monkeypatch.setattr(path, "replay", lambda *parts: n_rows.append(len(parts[-1])) or replay(*parts))
     for one, other in zip(attribute_batch(checkpoint, EXAMPLES, settings=settings), whole, strict=True):
         assert_same(one, other, 1e-12)
     assert set(n_rows) == {1}
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory (x)")], ids=repr
+)
+def test_a_full_card_halves_the_chunks_and_gives_the_same_result(checkpoint, monkeypatch, caplog, error):
+    settings = Settings(n_steps=6)
+    whole = attribute_batch(checkpoint, EXAMPLES, settings=settings)
+    n_rows = []
+
+    def run(*parts):
+        if len(parts[-1]) > 5:
+            raise error
+        n_rows.append(len(parts[-1]))
+        return replay(*parts)
+
+    monkeypatch.setattr(path, "replay", run)
+    for one, other in zip(attribute_batch(checkpoint, EXAMPLES, settings=settings), whole, strict=True):
+        assert "memory of cpu was short" in one.notice
+        assert_same(replace(one, notice=other.notice), other, 1e-12)
+    assert 2 <= max(n_rows) <= 5  # halved, not one by one
+    assert "the work goes on" in caplog.text
+
+
+def test_what_does_not_fit_at_all_is_said_in_one_sentence(checkpoint, monkeypatch):
+    def run(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(path, "replay", run)
+    with pytest.raises(UserError, match="does not hold texts of 9 tokens: take a shorter text"):
+        attribute(checkpoint, TEXT)
+    monkeypatch.setattr(batches, "record", run)
+    with pytest.raises(UserError, match="does not hold texts of 9 tokens: take a shorter text"):
+        attribute(checkpoint, TEXT)
+
+
+def test_other_errors_of_a_chunk_are_not_taken_for_full_memory(checkpoint, monkeypatch):
+    def run(*_):
+        raise RuntimeError("a size does not match")
+
+    monkeypatch.setattr(path, "replay", run)
+    with pytest.raises(RuntimeError, match="a size does not match"):
+        attribute(checkpoint, TEXT)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from test_golden import FILES, load
 
 from attattr_core.datasets import read_examples
-from attattr_core.engine import path
+from attattr_core.engine import chunks
 from attattr_core.triggers.entries import read_trigger, write_trigger
 from attattr_core.triggers.evaluation import evaluate_triggers
 from attattr_core.triggers.mining import mine_triggers
@@ -21,7 +21,7 @@ LEAST = {"sst-2": 15, "mnli": 0}
 
 @pytest.mark.parametrize("task", FILES)
 def test_patterns_are_those_of_the_authors_code(golden, task, monkeypatch):
-    monkeypatch.setattr(path, "CPU_TOKENS", 1 << 14)  # for a model this small, larger chunks are faster
+    monkeypatch.setattr(chunks, "CPU_TOKENS", 1 << 14)  # for a model this small, larger chunks are faster
     folder = golden / task
     expected = json.loads((folder / "trigger_patterns_top10_of_20.json").read_text(encoding="utf-8"))
     checkpoint = load(folder)
