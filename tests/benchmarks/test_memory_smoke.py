@@ -1,0 +1,31 @@
+"""Peak memory keeps to the stated model, and a text of 512 tokens on BERT-base size to 4 GB."""
+
+import sys
+
+import pytest
+
+from attattr_core.engine.chunks import count_rows, estimate_row
+from tests.benchmarks.memory import QUICK, run_case
+from tests.benchmarks.models import build_bert
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+
+
+@needs_proc
+def test_a_text_of_512_tokens_takes_what_is_stated_and_less_than_4_gb():
+    peak, stated = run_case(512, 1, 12)
+    assert peak < 4e9
+    assert peak < 1.2 * stated
+
+
+@needs_proc
+def test_the_small_case_runs():
+    peak, stated = run_case(*QUICK[0])
+    assert 0 < peak
+    assert 0 < stated < 4e8
+
+
+def test_a_row_by_hand():
+    model = build_bert(n_layers=3, n_heads=2, hidden=8, inner=16)
+    assert estimate_row(model, 5, 2) == 4 * (2 * 5 * (4 * 8 + 16 + 8) + 3 * 5 * 16)
+    assert count_rows(model, 5, 2) == 512 // 5
