@@ -51,6 +51,7 @@ def measure(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
     from attattr_core.settings import Settings
     from tests.benchmarks.models import build_bert
 
+    torch.set_num_threads(1)  # nothing here is timed, and threads would wait for each other on a busy machine
     build_bert(n_layers=1, n_heads=2, hidden=32)
     find_product()
     before = _read_resident()
