@@ -7,6 +7,7 @@ it had, which is all that is lost. Nothing here is imported before somebody asks
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _EXCLUDES = ["/*", f"!/{_PACKAGE.name}", "!/assets", "/assets/pictures", "/assets/results", "__pycache__"]
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the new behaviour, without the warning about the old one
 }
 
@@ -97,7 +97,8 @@ def connecting(address: str | None) -> Iterator[None]:
     check_ray()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    if address is None and "RAY_AUTH_MODE" not in os.environ:  # its ports are open to nobody but its own processes
+    is_read = "ray" in sys.modules or "RAY_AUTH_MODE" in os.environ  # Ray reads it when it is imported
+    if address is None and not is_read:  # its ports answer nobody but its own processes
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray
 
