@@ -24,8 +24,7 @@ from attattr_core.errors import UserError
 N_RETRIES = 3  # of a shard whose worker died: a machine may fail, but what kills every worker is the shard
 _N_QUEUED = 2  # shards a worker has at a time, so that it never waits for the next one
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: What of the repository goes to the machines of a cluster, as .gitignore would say it.
-_EXCLUDES = ["/*", f"!/{_PACKAGE.name}", "!/assets", "/assets/pictures", "/assets/results", "__pycache__"]
+_SENT = (_PACKAGE.name, "assets")  # to the machines of a cluster
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the new behaviour, without the warning about the old one
@@ -107,8 +106,7 @@ def connecting(address: str | None) -> Iterator[None]:
         if address is None:
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
-            files = {"working_dir": str(_PACKAGE.parent), "excludes": _EXCLUDES}
-            ray.init(address=address, runtime_env=files, **quiet)
+            ray.init(address=address, runtime_env=_pack(_PACKAGE.parent), **quiet)
     except Exception as error:  # of many kinds, from its own to the file system's
         where = "on this machine" if address is None else f"at {address[:80]!r}"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(" .:")
@@ -117,6 +115,12 @@ def connecting(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _pack(folder: Path) -> dict[str, Any]:
+    """What the machines of a cluster get; the excludes are written as in .gitignore."""
+    others = [f"/{path.name}" for path in folder.iterdir() if path.name not in _SENT]
+    return {"working_dir": str(folder), "excludes": [*others, "/assets/pictures", "__pycache__"]}
 
 
 class RayWorkers:
@@ -169,7 +173,7 @@ class RayWorkers:
                 while running:
                     (done,), _ = ray.wait(list(running))
                     number, actor = running.pop(done)
-                    result = _fetch(done)
+                    result = fetch(done)
                     submit(actor)
                     yield Step(number, 1.0, result)
             finally:
@@ -179,11 +183,11 @@ class RayWorkers:
         return run
 
 
-def _fetch(task: Any) -> Any:
-    """The result of a task; what went wrong for the user there is said here.
+def fetch(task: Any) -> Any:
+    """Fetches the result of a task; what went wrong for the user there is said here.
 
     Raises:
-        UserError: Of the worker, or when every worker died of the shard.
+        UserError: Of the worker, when it could not begin, or when every worker died of the shard.
     """
     import ray
 
@@ -194,6 +198,11 @@ def _fetch(task: Any) -> Any:
             raise UserError(str(error.cause)) from error
         raise
     except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+        if getattr(error, "actor_init_failed", False):
+            reason = str(error).strip().splitlines()[-1][:200].rstrip(" .")
+            raise UserError(
+                f"A worker could not begin ({reason}): install requirements.txt, in the same versions, on every machine."
+            ) from error
         raise UserError(
             f"{1 + N_RETRIES} workers died one after the other of the same examples, probably for lack of memory: "
             "choose fewer workers for each machine."

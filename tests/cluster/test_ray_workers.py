@@ -151,6 +151,12 @@ def test_other_weights_under_the_same_name_are_refused(ray):
         Worker(Source("sst2", "0123"), "cpu", 1).work([ray.put(None)], False, ())
 
 
+def test_a_worker_that_cannot_begin_says_why(ray):
+    actor = ray.remote(Worker).options(num_cpus=0).remote(Source("sst2", ""), "cpu", 0)
+    with pytest.raises(UserError, match=r"could not begin \(.*set_num_threads.*\): install requirements"):
+        ray_workers.fetch(actor.work.remote([], False, ()))
+
+
 def test_a_cluster_without_room_is_named(ray, checkpoint):
     for crew, sentence in {
         Crew(n_workers=99): "99 workers of 1 processor in",
