@@ -201,7 +201,7 @@ def fetch(task: Any) -> Any:
         if getattr(error, "actor_init_failed", False):
             reason = str(error).strip().splitlines()[-1][:200].rstrip(" .")
             raise UserError(
-                f"A worker could not begin ({reason}): install requirements.txt, in the same versions, on every machine."
+                f"A worker could not begin ({reason}): install requirements.txt in the same versions on every machine."
             ) from error
         raise UserError(
             f"{1 + N_RETRIES} workers died one after the other of the same examples, probably for lack of memory: "
