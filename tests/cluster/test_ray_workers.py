@@ -11,6 +11,8 @@ import pytest
 from attattr_core.cluster import ray_workers
 from attattr_core.cluster.ray_workers import Crew, RayWorkers, find_source
 from attattr_core.cluster.worker import Source, Worker
+from attattr_core.datasets import open_data
+from attattr_core.engine.encoding import encode
 from attattr_core.errors import UserError
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.pruning import measure_curves
@@ -19,6 +21,7 @@ from attattr_core.trees.faithfulness import measure_dataset
 from attattr_core.triggers.entries import write_trigger
 from attattr_core.triggers.evaluation import evaluate_triggers
 from attattr_core.triggers.mining import mine_triggers
+from tests.benchmarks import cluster
 
 FAST = Settings(rule="left", n_steps=2)
 
@@ -192,3 +195,11 @@ def test_without_ray_a_sentence_says_how(monkeypatch):
     monkeypatch.setattr(ray_workers, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'pip install "ray>=2.40,<3"'), ray_workers.connecting(None):
         pass
+
+
+def test_the_benchmark_measures_what_its_table_says(checkpoint, examples, workers, tmp_path):
+    cluster.write_pairs(tmp_path / "pairs.tsv", 9)
+    assert len(open_data(tmp_path / "pairs.tsv")) == 9
+    encoded = [encode(checkpoint, one.text) for one in examples.examples]
+    assert cluster.time_handing(checkpoint, encoded, workers) > 0
+    assert cluster.time_importance(checkpoint, replace(examples, examples=examples.examples[:2]), workers) > 0
