@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
@@ -68,6 +69,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE.csv", help="also write a table")
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the list to write")
+    add_engine_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -81,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
     check_outputs(outputs, inputs)
     if options.n_triggers is not None and options.n_triggers < 1:
         raise UserError(f"--n-triggers is {options.n_triggers}: choose 1 or more.")
+    check_engine(options)
 
     from attattr_core.triggers.files import load_triggers
     from attattr_core.triggers.words import filter_triggers
@@ -94,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.filter_words:
         triggers = filter_triggers(triggers, use_all=options.use_all)
-    checkpoint = load_model(options.model, options.device)
+    checkpoint = load_model(options.model, choose_place(options))
     study = _evaluate(checkpoint, triggers, options)
     _write(study, triggers, options)
     _print(study)
@@ -117,20 +120,21 @@ def _evaluate(checkpoint: "Checkpoint", triggers: "TriggerSet", options: argpars
         "only_best": options.controls_for == "best",
         "seed": options.seed,
     }
-    attacked = checkpoint
-    if options.transfer_model is None:
-        steps = evaluate_triggers(checkpoint, examples, triggers, **arguments)
-    else:
-        attacked = load_model(options.transfer_model, options.device)
-        steps = transfer_triggers(checkpoint, attacked, examples, triggers, **arguments)
-    if cut := tell_cut(attacked, examples, "to evaluate on"):
-        print(cut, file=sys.stderr)
-    try:
-        return show_progress(steps, unit="pass").study
-    except KeyboardInterrupt:
-        raise UserError(
-            "The evaluation was stopped and nothing was written: --n-triggers and --controls-for best take less time."
-        ) from None
+    attacked = load_model(options.transfer_model, choose_place(options)) if options.transfer_model else checkpoint
+    with hiring(attacked, options) as workers:
+        if attacked is checkpoint:
+            steps = evaluate_triggers(checkpoint, examples, triggers, **arguments, workers=workers)
+        else:
+            steps = transfer_triggers(checkpoint, attacked, examples, triggers, **arguments, workers=workers)
+        if cut := tell_cut(attacked, examples, "to evaluate on"):
+            print(cut, file=sys.stderr)
+        try:
+            return show_progress(steps, unit="pass").study
+        except KeyboardInterrupt:
+            raise UserError(
+                "The evaluation was stopped and nothing was written: --n-triggers and --controls-for best take less "
+                "time."
+            ) from None
 
 
 def _write(study: "TriggerStudy", triggers: "TriggerSet", options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.errors import UserError
@@ -15,6 +16,7 @@ from attattr_core.trees.tree import MODES
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
+    from attattr_core.cluster.workers import Workers
     from attattr_core.datasets import ExampleSet
     from attattr_core.results import FaithfulnessFigures
     from attattr_core.trees.curves import DatasetFaithfulness
@@ -43,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
+    add_engine_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,14 +58,16 @@ def run(options: argparse.Namespace) -> None:
             raise UserError(f"--{name.replace('_', '-')} is {getattr(options, name)}: choose 1 or more.")
     if options.seed < 0:
         raise UserError(f"--seed is {options.seed}: choose 0 or more.")
+    check_engine(options)
 
     from attattr_core.results import save_result
 
     examples = _choose_examples(options)
     texts = [(example.text, example.text_pair) for example in examples.examples]
-    checkpoint = load_model(options.model, options.device)
+    checkpoint = load_model(options.model, choose_place(options))
     modes = MODES if options.mode == "both" else (options.mode,)
-    measured = {mode: _measure(checkpoint, texts, mode, options) for mode in modes}
+    with hiring(checkpoint, options) as workers:
+        measured = {mode: _measure(checkpoint, texts, mode, options, workers) for mode in modes}
     figures = _summarise(checkpoint, measured, examples.file_name, examples.sha256, options)
     save_result(figures, options.output)
     _print(figures)
@@ -81,13 +86,13 @@ def _choose_examples(options: argparse.Namespace) -> "ExampleSet":
 
 
 def _measure(
-    checkpoint: "Checkpoint", texts: list[Any], mode: str, options: argparse.Namespace
+    checkpoint: "Checkpoint", texts: list[Any], mode: str, options: argparse.Namespace, workers: "Workers | None"
 ) -> "DatasetFaithfulness":
     from tqdm import tqdm
 
     from attattr_core.trees.faithfulness import measure_dataset
 
-    steps = measure_dataset(checkpoint, texts, mode=mode, n_seeds=options.n_seeds, seed=options.seed)
+    steps = measure_dataset(checkpoint, texts, mode=mode, n_seeds=options.n_seeds, seed=options.seed, workers=workers)
     *_, last = tqdm(steps, total=len(texts), unit="example", desc=f"{mode} trees", leave=False)
     return last
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
 from attattr_core.engine.quadrature import RULES
@@ -34,21 +35,24 @@ def add_parser(subparsers: Any) -> None:
         "kept in FILE.json.partial until all is, so that a stopped job goes on with --resume; a file that holds the "
         "same measurement already is left as it is.",
     )
-    parser.add_argument("--model", required=True, help=MODEL_HELP)
-    parser.add_argument("--data", metavar="DATA", help=f"{DATA_HELP} (default for sst2 and snli: the embedded set)")
-    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=_METHOD_HELP)
-    parser.add_argument(
+    files = parser.add_argument_group("files")
+    files.add_argument("--model", required=True, help=MODEL_HELP)
+    files.add_argument("--data", metavar="DATA", help=f"{DATA_HELP} (default for sst2 and snli: the embedded set)")
+    files.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
+    files.add_argument("--picture", type=Path, metavar="FILE", help="also draw the grid, as .png, .svg or .pdf")
+    work = parser.add_argument_group("measurement")
+    work.add_argument("--method", choices=METHODS, default=METHODS[0], help=_METHOD_HELP)
+    work.add_argument(
         "--n-examples", type=int, default=200, metavar="N", help="how many count at most (default: %(default)s)"
     )
-    parser.add_argument(
+    work.add_argument(
         "--seed", type=int, metavar="N", help="draw the examples at random (default: the first ones); seed of random"
     )
-    parser.add_argument("--rule", choices=RULES, help=f"attattr: {RULE_HELP}")
-    parser.add_argument("--n-steps", type=int, metavar="N", help="attattr: a fixed number of nodes (authors: 20, left)")
-    parser.add_argument("--resume", action="store_true", help="go on from what a stopped or killed job has done")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw the grid, as .png, .svg or .pdf")
-    parser.add_argument("--device", help=DEVICE_HELP)
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
+    work.add_argument("--rule", choices=RULES, help=f"attattr: {RULE_HELP}")
+    work.add_argument("--n-steps", type=int, metavar="N", help="attattr: a fixed number of nodes (authors: 20, left)")
+    work.add_argument("--resume", action="store_true", help="go on from what a stopped or killed job has done")
+    work.add_argument("--device", help=DEVICE_HELP)
+    add_engine_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,10 +66,11 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--rule and --n-steps belong to attattr, not to {options.method}: leave them out.")
     if not options.data and options.model not in EMBEDDED_SETS:
         raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
+    check_engine(options)
 
     from attattr_core.heads.importance_files import save_importance
 
-    checkpoint = load_model(options.model, options.device)
+    checkpoint = load_model(options.model, choose_place(options))
     importance, is_new = _find_or_measure(checkpoint, options)
     if is_new:
         save_importance(importance, options.output)
@@ -93,9 +98,10 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
     if saved is not None:
         return saved, False
     partial = name_partial(options.output)
-    with beginning(options.output, resume=options.resume):
-        steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial)
-    return _follow(steps, is_resumed=partial.exists()), True
+    with hiring(checkpoint, options) as workers:
+        with beginning(options.output, resume=options.resume):
+            steps = measure_importance(checkpoint, examples, options.method, **wanted, state=partial, workers=workers)
+        return _follow(steps, is_resumed=partial.exists()), True
 
 
 def _follow(steps: Any, *, is_resumed: bool) -> "HeadImportance":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP
 from attattr_core.errors import UserError
@@ -55,6 +56,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the list to write")
+    add_engine_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,13 +66,15 @@ def run(options: argparse.Namespace) -> None:
     check_outputs((options.output,), (options.data, options.model))
     if options.seed is not None and options.seed < 0:
         raise UserError(f"--seed is {options.seed}: choose 0 or more.")
+    check_engine(options)
 
     from attattr_core.triggers.files import save_triggers
     from attattr_core.triggers.words import filter_triggers
 
-    checkpoint = load_model(options.model, options.device)
+    checkpoint = load_model(options.model, choose_place(options))
     examples = open_examples(options.data, checkpoint)
-    triggers = _mine(checkpoint, examples, options)
+    with hiring(checkpoint, options) as workers:
+        triggers = _mine(checkpoint, examples, options, workers)
     if options.filter_words:
         triggers = filter_triggers(triggers)
     save_triggers(triggers, options.output, with_texts=not options.without_texts)
@@ -78,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     print(_summarise(triggers), file=sys.stderr)
 
 
-def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "TriggerSet":
+def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, workers: Any) -> "TriggerSet":
     from attattr_core.cli.progress import show_progress
     from attattr_core.triggers.cut_texts import tell_cut
     from attattr_core.triggers.mining import mine_triggers
@@ -93,6 +97,7 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace) -> "Trigg
             min_tokens=options.min_tokens,
             seed=options.seed,
             state=name_partial(options.output),
+            workers=workers,
         )
     chosen = choose_examples(len(examples), options.n_examples, options.seed)
     mined = replace(examples, examples=tuple(examples.examples[index] for index in chosen))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS, pick_examples
 from attattr_core.errors import UserError
@@ -14,6 +15,7 @@ from attattr_core.heads.results import DIRECTIONS, METRICS, describe_cut
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
+    from attattr_core.cluster.workers import Workers
     from attattr_core.datasets import ExampleSet
     from attattr_core.heads.results import HeadImportance, HeadStudy
 
@@ -62,6 +64,7 @@ def add_parser(subparsers: Any) -> None:
         help="what to write: .json (rates and metric of the first importance at its top, and all else), or .csv (all "
         "points; FILE.areas.csv beside it)",
     )
+    add_engine_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -105,11 +108,13 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--seed is {options.seed}: choose 0 or more.")
     if not options.data and options.model not in EMBEDDED_SETS:
         raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
+    check_engine(options)
 
-    checkpoint = load_model(options.model, options.device)
+    checkpoint = load_model(options.model, choose_place(options))
     importances = _load_importances(checkpoint, options.importance)
     examples = _choose_examples(open_examples(options.data or options.model, checkpoint), importances, options)
-    study = _measure(checkpoint, examples, importances, options)
+    with hiring(checkpoint, options) as workers:
+        study = _measure(checkpoint, examples, importances, options, workers)
     _write(study, options)
     name_partial(options.output).unlink(missing_ok=True)
     _print(study)
@@ -165,6 +170,7 @@ def _measure(
     examples: "ExampleSet",
     importances: "dict[str, HeadImportance]",
     options: argparse.Namespace,
+    workers: "Workers | None",
 ) -> "HeadStudy":
     from tqdm import tqdm
 
@@ -183,6 +189,7 @@ def _measure(
             metric=options.metric,
             layerwise=options.layerwise,
             state=partial if checkpoint.revision else None,
+            workers=workers,
         )
     bar, done = None, None
     try:

@@ -37,6 +37,10 @@ class Golds:
         rows = torch.as_tensor(indices, device=self.targets.device)
         return Golds(self.kind, self.targets[rows], self.signs[rows], self.values[rows])
 
+    def to(self, device: torch.device) -> "Golds":
+        """Moves the answers to a device."""
+        return Golds(self.kind, *(part.to(device) for part in (self.targets, self.signs, self.values)))
+
     def compute_losses(self, logits: Tensor) -> Tensor:
         """Computes the loss of each example, (B,): cross-entropy with the gold label, of a regression squared error.
 

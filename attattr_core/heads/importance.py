@@ -16,20 +16,22 @@ label has a probability of its own, and the squared error for a regression, whos
 
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import LocalWorkers, Work, Workers
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.engine.batches import record_batch
 from attattr_core.engine.encoding import Encoded, encode
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.outputs import check_function
-from attattr_core.engine.products import find_product, fixing_product
+from attattr_core.engine.products import find_product
 from attattr_core.engine.replay import instrumented
 from attattr_core.errors import UserError
 from attattr_core.heads.golds import Golds, find_golds
@@ -104,6 +106,7 @@ def measure_importance(
     seed: int | None = None,
     settings: Settings | None = None,
     state: str | Path | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[ImportanceSoFar]:
     """Measures how important each head is, batch by batch.
 
@@ -116,6 +119,8 @@ def measure_importance(
         settings: The convention of the attributions, for ``"attattr"``.
         state: A file that keeps what is done. Where it is there already and keeps this very work, the work goes on
             from there, and gives the same result, bit for bit, as without a stop (on the same processor).
+        workers: Who does the work; None for this process. The result is the same (on the same kind of
+            processor with as many threads; else but for rounding).
 
     Returns:
         A generator of what there is so far: new values after each batch of examples, and the same ones with a larger
@@ -139,9 +144,10 @@ def measure_importance(
     if described.settings is not None:
         _check_settings(described.settings, golds)
     texts = [(example.text, example.text_pair) for example in chosen.examples]
-    key = build_key(checkpoint, described, texts, golds) if state else {}
+    workers = workers or LocalWorkers(checkpoint)
+    key = build_key(checkpoint, described, texts, golds, workers.device_type) if state else {}
     kept = State(Path(state) if state else None, key, len(texts), onednn=find_product())
-    return _measure(checkpoint, texts, golds, described, kept)
+    return _measure(checkpoint, texts, golds, described, kept, workers)
 
 
 def _check_settings(settings: Settings, golds: Golds) -> None:
@@ -162,7 +168,12 @@ def _draw(checkpoint: Checkpoint, examples: ExampleSet, described: HeadImportanc
 
 
 def _measure(
-    checkpoint: Checkpoint, texts: list[tuple[str, str | None]], golds: Golds, described: HeadImportance, state: State
+    checkpoint: Checkpoint,
+    texts: list[tuple[str, str | None]],
+    golds: Golds,
+    described: HeadImportance,
+    state: State,
+    workers: Workers,
 ) -> Iterator[ImportanceSoFar]:
     encoded = [encode(checkpoint, *pair) for pair in texts]
     lengths = np.array([len(example.tokens) for example in encoded])
@@ -170,41 +181,39 @@ def _measure(
     so_far = _summarise(checkpoint, described, state, lengths, is_cut)
     if state.contributions:
         yield so_far
+    batches = list_batches(checkpoint, encoded, workers.device_type)
+    waiting = [batch for batch in batches if any(index not in state.contributions for index in batch)]
+    prepare = partial(_prepare, method=described.method, settings=described.settings or Settings())
+    shards = (([encoded[index] for index in batch], golds.pick(batch)) for batch in waiting)
     try:
-        for batch in list_batches(checkpoint, encoded):
-            if all(index in state.contributions for index in batch):
-                continue
-            part, gold = [encoded[index] for index in batch], golds.pick(batch)
-            steps = measure_batch(checkpoint, part, gold, described.method, described.settings or Settings())
-            with instrumented(checkpoint.model):
-                for share, contributions in _fix_product(steps, state.onednn):
-                    if contributions is not None:
-                        state.add(batch, contributions)
-                        so_far = _summarise(checkpoint, described, state, lengths, is_cut)
-                        yield so_far
-                    else:
-                        yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
+        with closing(workers.start(prepare, onednn=state.onednn)(shards)) as steps:
+            for number, share, contributions in steps:
+                batch = waiting[number]
+                if contributions is not None:
+                    state.add(batch, contributions)
+                    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
+                    yield so_far
+                else:
+                    yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
     finally:
         state.flush()
 
 
-def _fix_product(steps: Iterator[Any], onednn: bool) -> Iterator[Any]:
-    """Fixes the matrix product while a step runs, not while a caller has the result of one."""
-    while True:
-        with fixing_product(onednn):
-            step = next(steps, None)
-        if step is None:
-            return
-        yield step
+def _prepare(checkpoint: Checkpoint, method: str, settings: Settings) -> Work:
+    def work(encoded: Sequence[Encoded], golds: Golds) -> Iterator[tuple[float, np.ndarray | None]]:
+        with instrumented(checkpoint.model):
+            yield from measure_batch(checkpoint, encoded, golds.to(checkpoint.device), method, settings)
+
+    return work
 
 
-def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> list[list[int]]:
+def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded], device_type: str) -> list[list[int]]:
     """Lists which examples run together, short and long ones in turn, so that what there is so far stands for all.
 
     On a processor batches are no larger than fills it: work that is stopped loses less, and less of it is padding.
     """
     batches = list_buckets(checkpoint, list(encoded))
-    if checkpoint.device.type != "cpu":
+    if device_type != "cpu":
         return batches
     split = []
     for batch in batches:

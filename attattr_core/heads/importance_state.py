@@ -82,7 +82,11 @@ class State:
 
 
 def build_key(
-    checkpoint: Checkpoint, described: HeadImportance, texts: list[tuple[str, str | None]], golds: Golds
+    checkpoint: Checkpoint,
+    described: HeadImportance,
+    texts: list[tuple[str, str | None]],
+    golds: Golds,
+    device_type: str,
 ) -> dict[str, Any]:
     """Everything that the result depends on, as JSON would give it back."""
     answers = list(zip(texts, golds.targets.tolist(), golds.signs.tolist(), golds.values.tolist(), strict=True))
@@ -94,7 +98,7 @@ def build_key(
         "seed": described.seed,
         "settings": asdict(described.settings) if described.settings else None,
         "versions": described.versions,
-        "device": checkpoint.device.type,
+        "device": device_type,
         "type": str(checkpoint.model.dtype),
     }
     return json.loads(json.dumps(key))

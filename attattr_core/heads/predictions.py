@@ -1,17 +1,18 @@
 """What a classifier predicts without some of its heads, and what the right predictions are."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import Work
 from attattr_core.datasets import ExampleSet
 from attattr_core.engine.batches import bucket_examples, check_logits
 from attattr_core.engine.encoding import Encoded, collate
 from attattr_core.engine.outputs import find_output_kind
-from attattr_core.engine.products import find_product, fixing_product
 from attattr_core.engine.replay import instrumented, run_pruned
 from attattr_core.errors import UserError
 from attattr_core.heads.golds import find_golds
@@ -24,16 +25,13 @@ def list_buckets(checkpoint: Checkpoint, encoded: list[Encoded]) -> list[list[in
     return [buckets[index] for index in np.random.default_rng(0).permutation(len(buckets))]
 
 
-def predict_pruned(
-    checkpoint: Checkpoint, encoded: list[Encoded], masks: np.ndarray, *, onednn: bool | None = None
-) -> Iterator[np.ndarray]:
+def predict_pruned(checkpoint: Checkpoint, encoded: Sequence[Encoded], masks: np.ndarray) -> Generator[np.ndarray]:
     """Predicts a batch without some heads.
 
     Args:
         checkpoint: The classifier.
         encoded: B examples that may run together.
         masks: True keeps a head, (M, L, H); all different. Each shares the lowest layers of the one before.
-        onednn: Which matrix product to take (see `attattr_core.engine.products`); None takes the faster one.
 
     Yields:
         For each mask the predicted classes, or the values of a regression, (B,).
@@ -44,11 +42,25 @@ def predict_pruned(
     with instrumented(model):
         for index, mask in enumerate(masks):
             n_shared = int((mask != masks[index - 1]).any(axis=1).argmax()) if index else 0
-            with fixing_product(find_product() if onednn is None else onednn):  # not while the generator waits
-                done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
+            done = run_pruned(model, inputs, torch.from_numpy(mask), below=outputs[:n_shared])
             check_logits(checkpoint, done.logits)
             outputs = done.outputs
             yield find_values(done.logits, kind).cpu().numpy()
+
+
+def prepare_predicting(checkpoint: Checkpoint, masks: np.ndarray) -> Work:
+    """Prepares `predict_pruned` of any batch: its predictions, (M, B), and before them the share of masks that ran."""
+
+    def work(encoded: Sequence[Encoded]) -> Generator[tuple[float, np.ndarray | None]]:
+        predicted = []
+        with closing(predict_pruned(checkpoint, encoded, masks)) as steps:
+            for values in steps:
+                predicted.append(values)
+                if len(predicted) < len(masks):
+                    yield len(predicted) / len(masks), None
+        yield 1.0, np.stack(predicted)
+
+    return work
 
 
 def find_values(logits: Tensor, kind: str) -> Tensor:

@@ -29,7 +29,9 @@ class Predictions:
     onednn: bool
 
 
-def find_fingerprint(checkpoint: Checkpoint, encoded: Sequence[Encoded], gold: np.ndarray, masks: np.ndarray) -> str:
+def find_fingerprint(
+    checkpoint: Checkpoint, encoded: Sequence[Encoded], gold: np.ndarray, masks: np.ndarray, device_type: str
+) -> str:
     """Finds the digest of all that predictions depend on.
 
     Raises:
@@ -40,7 +42,7 @@ def find_fingerprint(checkpoint: Checkpoint, encoded: Sequence[Encoded], gold: n
             f"The weights of {checkpoint.name[:80]!r} have no revision to know them by: measure without a state file."
         )
     versions = [version(name) for name in ("torch", "transformers")]
-    place = [checkpoint.device.type, str(checkpoint.model.dtype)]
+    place = [device_type, str(checkpoint.model.dtype)]
     facts = [checkpoint.revision, versions, place, [example.inputs for example in encoded]]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for array in (gold, masks):

@@ -9,12 +9,14 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import LocalWorkers, Workers
 from attattr_core.datasets import ExampleSet, digest_example, pick_examples
 from attattr_core.engine.encoding import encode
 from attattr_core.engine.families import count_heads
@@ -22,7 +24,7 @@ from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
 from attattr_core.heads.metrics import N_RESAMPLES
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
-from attattr_core.heads.predictions import choose_metric, list_buckets, predict_pruned, read_gold
+from attattr_core.heads.predictions import choose_metric, list_buckets, prepare_predicting, read_gold
 from attattr_core.heads.progress_files import Predictions, find_fingerprint, load_predictions, save_predictions
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy
 from attattr_core.heads.summary import Summary, summarise
@@ -60,6 +62,7 @@ def measure_curves(
     metric: str | None = None,
     layerwise: bool = False,
     state: str | Path | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[StudySoFar]:
     """Measures pruning curves of several importances on one data set.
 
@@ -75,6 +78,7 @@ def measure_curves(
         metric: One of `METRICS`; None takes Pearson's correlation for a regression, Matthews' for CoLA, else accuracy.
         layerwise: Whether to measure the effectiveness check too: 0 to H heads from every layer at once.
         state: A file that keeps what is measured; with it a run that was cut off goes on where it stopped.
+        workers: Who does the work; None for this process.
 
     Returns:
         A generator of the study so far, after every pass of a batch; the last has everything. Closing it stops the
@@ -111,7 +115,7 @@ def measure_curves(
         "n_seeds": n_seeds,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("torch", "transformers")},
     }
-    return _measure(checkpoint, examples, gold, plan, facts, state)
+    return _measure(checkpoint, examples, gold, plan, facts, state, workers or LocalWorkers(checkpoint))
 
 
 def _measure(
@@ -121,12 +125,13 @@ def _measure(
     plan: Plan,
     facts: dict,
     state: str | Path | None,
+    workers: Workers,
 ) -> Iterator[StudySoFar]:
     encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
     is_cut = np.array([example.n_cut > 0 for example in encoded])
     n_masks = len(plan.masks)
     kept = Predictions(np.full((n_masks, len(encoded)), np.nan, np.float32), find_product())
-    fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks) if state is not None else ""
+    fingerprint = find_fingerprint(checkpoint, encoded, gold, plan.masks, workers.device_type) if state else ""
     if state is not None:
         kept = load_predictions(state, fingerprint, kept)
     predicted = kept.values
@@ -138,21 +143,22 @@ def _measure(
         return HeadStudy(**facts, **vars(found or Summary()), **counts)
 
     study = summarise_done()
-    for bucket in list_buckets(checkpoint, encoded):
-        if is_done[bucket].all():
-            continue
-        n_before = int(is_done.sum()) * n_masks
-        picked = [encoded[index] for index in bucket]
-        with closing(predict_pruned(checkpoint, picked, plan.masks, onednn=kept.onednn)) as steps:
-            for index, values in enumerate(steps):
-                predicted[index, bucket] = values
-                yield StudySoFar(study, n_before + index * len(bucket), predicted.size)
-        is_done[bucket] = True
-        if state is not None:
-            save_predictions(state, fingerprint, kept)
-        if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
-            study = summarise_done()
-    yield StudySoFar(study, predicted.size, predicted.size)
+    yield StudySoFar(study, int(is_done.sum()) * n_masks, predicted.size)
+    waiting = [bucket for bucket in list_buckets(checkpoint, encoded) if not is_done[bucket].all()]
+    shards = (([encoded[index] for index in bucket],) for bucket in waiting)
+    run = workers.start(partial(prepare_predicting, masks=plan.masks), onednn=kept.onednn)
+    with closing(run(shards)) as steps:
+        for number, share, values in steps:
+            bucket, n_before = waiting[number], int(is_done.sum()) * n_masks
+            if values is None:
+                yield StudySoFar(study, n_before + round(share * n_masks) * len(bucket), predicted.size)
+                continue
+            predicted[:, bucket], is_done[bucket] = values, True
+            if state is not None:
+                save_predictions(state, fingerprint, kept)
+            if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
+                study = summarise_done()
+            yield StudySoFar(study, n_before + values.size, predicted.size)
 
 
 def find_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> list[int]:

@@ -6,7 +6,9 @@ always stays. The same number of edges is removed in the order of raw attention 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,10 +16,12 @@ from torch import Tensor
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import LocalWorkers, Work, Workers
 from attattr_core.engine.attributing import Text, attribute_batch
 from attattr_core.engine.chunks import Chunks
 from attattr_core.engine.encoding import Encoded, collate, encode
 from attattr_core.engine.outputs import compute_output, find_output_kind
+from attattr_core.engine.products import find_product
 from attattr_core.engine.replay import instrumented, run_masked
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
@@ -169,6 +173,7 @@ def measure_dataset(
     n_seeds: int = 3,
     seed: int = 0,
     settings: Settings | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[DatasetFaithfulness]:
     """Measures deletion curves of the predicted label over many examples.
 
@@ -180,22 +185,27 @@ def measure_dataset(
         n_seeds: Random orders for each example.
         seed: Where they begin.
         settings: The convention of the attributions.
+        workers: Who does the work; None for this process.
 
     Yields:
         What is measured so far, after each example; closing the generator stops the work.
     """
-    done: list[_Measured] = []
-    for index, example in enumerate(examples):
+    workers = workers or LocalWorkers(checkpoint)
+    prepare = partial(_prepare, settings=settings, mode=mode, counts=counts, n_seeds=n_seeds)
+    run = workers.start(prepare, onednn=find_product())
+    done: dict[int, _Measured] = {}
+    with closing(run((example, seed + index * n_seeds) for index, example in enumerate(examples))) as steps:
+        for number, _, measured in steps:
+            done[number] = measured
+            yield _join([done[index] for index in sorted(done)], counts, len(examples))
+
+
+def _prepare(checkpoint: Checkpoint, settings: Settings | None, mode: str, counts: Sequence[int], n_seeds: int) -> Work:
+    def work(example: Text, seed: int) -> Iterator[tuple[float, _Measured]]:
         (attribution,) = attribute_batch(checkpoint, [example], settings=settings)
-        done.append(_measure_example(checkpoint, attribution, mode, counts, n_seeds, seed + index * n_seeds))
-        yield DatasetFaithfulness(
-            counts=np.asarray(counts),
-            drops={name: np.stack([one.drops[name] for one in done]) for name in done[0].drops},
-            whole={name: np.array([one.whole[name] for one in done]) for name in done[0].whole},
-            distances=np.stack([one.distances for one in done]),
-            n_edges=np.array([one.n_edges for one in done]),
-            n_total=len(examples),
-        )
+        yield 1.0, _measure_example(checkpoint, attribution, mode, counts, n_seeds, seed)
+
+    return work
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +216,17 @@ class _Measured:
     whole: dict[str, float]
     distances: np.ndarray
     n_edges: int
+
+
+def _join(done: Sequence[_Measured], counts: Sequence[int], n_total: int) -> DatasetFaithfulness:
+    return DatasetFaithfulness(
+        counts=np.asarray(counts),
+        drops={name: np.stack([one.drops[name] for one in done]) for name in done[0].drops},
+        whole={name: np.array([one.whole[name] for one in done]) for name in done[0].whole},
+        distances=np.stack([one.distances for one in done]),
+        n_edges=np.array([one.n_edges for one in done]),
+        n_total=n_total,
+    )
 
 
 def _measure_example(

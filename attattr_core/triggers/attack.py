@@ -1,6 +1,7 @@
 """A data set that tokens are inserted into: plain forward passes, batched by length, without attribution."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,12 +28,16 @@ class Attack:
     """
 
     def __init__(self, checkpoint: Checkpoint, examples: Sequence[Example]) -> None:
-        """Encodes the examples, whose labels are the checkpoint's."""
+        """Takes examples whose labels are the checkpoint's."""
         self.checkpoint, self.examples = checkpoint, examples
-        self.encoded = [encode(checkpoint, one.text, one.text_pair) for one in examples]
         self.gold = np.array([one.label for one in examples])
         self.confirming = find_confirming(self.gold, len(checkpoint.labels))
         self.clean = np.empty((0, len(checkpoint.labels)))
+
+    @cached_property
+    def encoded(self) -> list[Encoded]:
+        """The examples, encoded."""
+        return [encode(self.checkpoint, one.text, one.text_pair) for one in self.examples]
 
     @property
     def has_pairs(self) -> bool:

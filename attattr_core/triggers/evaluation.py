@@ -5,17 +5,21 @@ best for each class, then all other controls, so that what matters is there firs
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 import numpy as np
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import LocalWorkers, Run, Workers
 from attattr_core.datasets import ExampleSet
+from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
 from attattr_core.labels.order import rename_classes
 from attattr_core.triggers.attack import Attack, check_classes
-from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS, draw_random, draw_shuffled, list_random_pieces
+from attattr_core.triggers.controls import DEFAULT_SEEDS, KINDS
 from attattr_core.triggers.insertion import (
     DEFAULT_THRESHOLD,
     Pieces,
@@ -23,8 +27,8 @@ from attattr_core.triggers.insertion import (
     find_special_tokens,
     resolve_insertions,
 )
-from attattr_core.triggers.measuring import join_controls, measure_control, measure_trigger
 from attattr_core.triggers.overlap import drop_mined
+from attattr_core.triggers.passes import Controls, order_controls, prepare_passes
 from attattr_core.triggers.patterns import SPECIAL_TOKENS, choose_insertions, choose_words
 from attattr_core.triggers.results import (
     Insertion,
@@ -69,6 +73,7 @@ def evaluate_triggers(
     only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
+    workers: Workers | None = None,
 ) -> Iterator[EvaluationSoFar]:
     """Measures what mined triggers do to a data set.
 
@@ -85,6 +90,7 @@ def evaluate_triggers(
         only_best: Measure controls only of the three best triggers of each class.
         seed: Where they begin.
         n_flips: Flipped examples kept for each trigger; the count is of all.
+        workers: Who does the work; None for this process.
 
     Yields:
         The study so far; closing the generator stops the work.
@@ -109,6 +115,7 @@ def evaluate_triggers(
         only_best=only_best,
         seed=seed,
         n_flips=n_flips,
+        workers=workers,
     )
 
 
@@ -142,6 +149,7 @@ def evaluate_insertions(
     only_best: bool = False,
     seed: int = 0,
     n_flips: int = DEFAULT_FLIPS,
+    workers: Workers | None = None,
 ) -> Iterator[EvaluationSoFar]:
     """Measures what any tokens at any places do to a data set.
 
@@ -161,8 +169,10 @@ def evaluate_insertions(
         raise UserError(f"There are {n_seeds} controls from seed {seed}: choose 0 or more of both.")
     attack = Attack(checkpoint, examples.examples)
     usable, resolved, skipped = _resolve(attack, items, as_words=as_words)
-    job = _Job(attack, examples, source_model or checkpoint.name, n_seeds, seed, n_flips, skipped)
-    return _evaluate(job, usable, resolved, only_best=only_best)
+    job = _Job(attack, examples, source_model or checkpoint.name, n_seeds, seed, skipped)
+    prepare = partial(prepare_passes, examples=examples.examples, n_flips=n_flips)
+    run = (workers or LocalWorkers(checkpoint)).start(prepare, onednn=find_product())
+    return _evaluate(job, usable, resolved, run, only_best=only_best)
 
 
 def _resolve(
@@ -193,7 +203,6 @@ class _Job:
     source_model: str
     n_seeds: int
     seed: int
-    n_flips: int
     skipped: tuple[Skipped, ...]
 
 
@@ -201,43 +210,31 @@ def _evaluate(
     job: _Job,
     items: Sequence[tuple[Trigger | None, tuple[Insertion, ...]]],
     resolved: Sequence[tuple[Pieces, ...]],
+    run: Run,
     *,
     only_best: bool,
 ) -> Iterator[EvaluationSoFar]:
     n_labels = len(job.attack.checkpoint.labels)
     n_controlled = min(len(items), n_labels * N_BEST) if only_best else len(items)  # the best, at most
     n_total = 1 + len(items) + n_controlled * job.n_seeds * len(KINDS)
-    job.attack.run_clean()
-    results: list[TriggerResult] = []
-    n_done = 1
-    yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
-    for (trigger, insertions), pieces in zip(items, resolved, strict=True):
-        results.append(measure_trigger(job.attack, trigger, insertions, pieces, n_flips=job.n_flips))
-        n_done += 1
-        yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
-    order = _order_controls(results, only_best=only_best) if job.n_seeds else []
-    n_total = n_done + len(order) * job.n_seeds * len(KINDS)
-    whole = list_random_pieces(job.attack.checkpoint)
-    for index in order:
-        for kind in KINDS:
-            measured = []
-            for number in range(job.n_seeds):
-                generator = np.random.default_rng([job.seed, index, KINDS.index(kind), number])
-                pieces = resolved[index]
-                drawn = draw_random(pieces, whole, generator) if kind == "random" else draw_shuffled(pieces, generator)
-                measured.append(measure_control(job.attack, kind, drawn))
-                n_done += 1
-                if number + 1 == job.n_seeds:
-                    controls = (*results[index].controls, join_controls(measured))
-                    results[index] = replace(results[index], controls=controls)
-                yield EvaluationSoFar(_summarise(job, results), n_done, n_total)
-
-
-def _order_controls(results: Sequence[TriggerResult], *, only_best: bool) -> list[int]:
-    """The best triggers of every class first, then all others."""
-    best = pick_best([result.choosing_accuracy for result in results])
-    ranked = [index for row in zip_longest(*best) for index in row if index is not None]
-    return list(dict.fromkeys([*ranked, *([] if only_best else range(len(results)))]))
+    ((_, _, job.attack.clean),) = run([("clean",)])
+    found: dict[int, TriggerResult] = {}
+    yield EvaluationSoFar(_summarise(job, []), 1, n_total)
+    shards = (("trigger", *item, pieces) for item, pieces in zip(items, resolved, strict=True))
+    with closing(run(shards)) as steps:
+        for number, _, result in steps:
+            found[number] = result
+            results = [found[index] for index in sorted(found)]
+            yield EvaluationSoFar(_summarise(job, results), 1 + len(found), n_total)
+    order = order_controls(results, only_best=only_best) if job.n_seeds else []
+    n_done, n_total = 1 + len(items), 1 + len(items) + len(order) * job.n_seeds * len(KINDS)
+    controls = Controls(job.attack.checkpoint, results, n_seeds=job.n_seeds, seed=job.seed)
+    places = list(product(order, KINDS, range(job.n_seeds)))
+    with closing(run(controls.draw(place, resolved[place[0]]) for place in places)) as steps:
+        for number, _, control in steps:
+            controls.add(places[number], control)
+            n_done += 1
+            yield EvaluationSoFar(_summarise(job, controls.results), n_done, n_total)
 
 
 def _summarise(job: _Job, results: Sequence[TriggerResult]) -> TriggerStudy:

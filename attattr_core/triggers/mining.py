@@ -4,21 +4,31 @@ Work goes through the examples in a fixed order of groups; what a group gave goe
 was killed goes on and ends with the identical list.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
+from attattr_core.cluster.workers import LocalWorkers, Work, Workers
 from attattr_core.datasets import ExampleSet, digest_example
+from attattr_core.engine.encoding import Encoded
 from attattr_core.engine.outputs import check_function, find_output_kind
-from attattr_core.engine.products import find_product, fixing_product
+from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
 from attattr_core.labels.order import rename_classes
 from attattr_core.settings import Settings
 from attattr_core.triggers.attack import check_classes
 from attattr_core.triggers.entries import read_trigger, write_trigger
-from attattr_core.triggers.mining_job import Chosen, MiningSoFar, build_key, encode_examples, group_examples
+from attattr_core.triggers.mining_job import (
+    Chosen,
+    MiningSoFar,
+    build_key,
+    encode_examples,
+    group_examples,
+    list_waiting,
+)
 from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.pooled import MIN_EXAMPLES, read_record
 from attattr_core.triggers.pooled_mining import mine_pooled
@@ -43,6 +53,7 @@ def mine_triggers(
     seed: int | None = None,
     settings: Settings | None = None,
     state: str | Path | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[MiningSoFar]:
     """Mines triggers from labelled examples; what is explained is the predicted class.
 
@@ -56,6 +67,7 @@ def mine_triggers(
         seed: Where the random choice of examples begins; None takes the first ones, as the authors do.
         settings: The convention; by default the authors' 64 left nodes.
         state: A file that keeps what is done; a job that finds it there goes on.
+        workers: Who does the work; None for this process.
 
     Yields:
         The triggers so far; closing the generator stops the work.
@@ -94,12 +106,13 @@ def mine_triggers(
         versions=list_versions(),
     )
     is_pooled = mode == "pooled"
-    key = build_key(checkpoint, job, min_tokens) if state else {}
+    workers = workers or LocalWorkers(checkpoint)
+    key = build_key(checkpoint, job, min_tokens, workers.device_type) if state else {}
     read = read_record if is_pooled else read_trigger
     kept = MiningState(Path(state) if state else None, key, read, onednn=find_product())
     if is_pooled:
-        return _keep(kept, mine_pooled(checkpoint, chosen, job, kept, first_trial=len(examples)))
-    return _keep(kept, _mine_patterns(checkpoint, chosen, job, kept))
+        return _keep(kept, mine_pooled(checkpoint, chosen, job, kept, workers, first_trial=len(examples)))
+    return _keep(kept, _mine_patterns(checkpoint, chosen, job, kept, workers))
 
 
 def _keep(state: MiningState, steps: Generator[MiningSoFar]) -> Iterator[MiningSoFar]:
@@ -112,18 +125,25 @@ def _keep(state: MiningState, steps: Generator[MiningSoFar]) -> Iterator[MiningS
 
 
 def _mine_patterns(
-    checkpoint: Checkpoint, chosen: list[Chosen], job: TriggerSet, state: MiningState
+    checkpoint: Checkpoint, chosen: list[Chosen], job: TriggerSet, state: MiningState, workers: Workers
 ) -> Iterator[MiningSoFar]:
     """Paper mode: one pattern an example."""
     yield MiningSoFar(_sort(job, state.done), len(state.done), len(chosen))
-    for group in group_examples(checkpoint, chosen):
-        if all(one.index in state.done for one in group):
-            continue
-        encoded, golds = [one.encoded for one in group], [one.example.label for one in group]
-        with fixing_product(state.onednn):
-            patterns = find_patterns(checkpoint, encoded, golds, job.settings)
-        state.add({one.index: pattern for one, pattern in zip(group, patterns, strict=True)}, write_trigger)
-        yield MiningSoFar(_sort(job, state.done), len(state.done), len(chosen))
+    waiting = list_waiting(group_examples(checkpoint, chosen, workers.device_type), state)
+    shards = (([one.encoded for one in group], [one.example.label for one in group]) for group in waiting)
+    run = workers.start(partial(_prepare, settings=job.settings), onednn=state.onednn)
+    with closing(run(shards)) as steps:
+        for number, _, patterns in steps:
+            found = zip(waiting[number], patterns, strict=True)
+            state.add({one.index: pattern for one, pattern in found}, write_trigger)
+            yield MiningSoFar(_sort(job, state.done), len(state.done), len(chosen))
+
+
+def _prepare(checkpoint: Checkpoint, settings: Settings) -> Work:
+    def work(encoded: Sequence[Encoded], golds: Sequence[int]) -> Iterator[tuple[float, list[Trigger]]]:
+        yield 1.0, find_patterns(checkpoint, encoded, golds, settings)
+
+    return work
 
 
 def _sort(job: TriggerSet, found: Mapping[int, Trigger]) -> TriggerSet:

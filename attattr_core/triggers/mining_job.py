@@ -1,7 +1,7 @@
 """What every way of mining shares: which examples, in which groups, and what tells one job from another."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from attattr_core.datasets import Example, ExampleSet
 from attattr_core.engine.batches import bucket_examples
 from attattr_core.engine.encoding import Encoded, encode
 from attattr_core.errors import UserError
+from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.overlap import choose_examples
 from attattr_core.triggers.results import TriggerSet
 
@@ -62,15 +63,20 @@ def encode_examples(
     return chosen
 
 
-def group_examples(checkpoint: Checkpoint, chosen: list[Chosen]) -> Iterator[list[Chosen]]:
+def group_examples(checkpoint: Checkpoint, chosen: list[Chosen], device_type: str) -> Iterator[list[Chosen]]:
     """Yields groups that are the same in every run of a job, so that an interrupted one gives the same numbers."""
     for bucket in bucket_examples(checkpoint, [one.encoded for one in chosen]):
-        size = len(bucket) if checkpoint.device.type == "cuda" else _GROUP
+        size = len(bucket) if device_type == "cuda" else _GROUP
         for start in range(0, len(bucket), size):
             yield [chosen[index] for index in bucket[start : start + size]]
 
 
-def build_key(checkpoint: Checkpoint, job: TriggerSet, min_tokens: int) -> dict[str, Any]:
+def list_waiting(groups: Iterable[list[Chosen]], state: MiningState) -> list[list[Chosen]]:
+    """Lists the groups that are not done."""
+    return [group for group in groups if any(one.index not in state.done for one in group)]
+
+
+def build_key(checkpoint: Checkpoint, job: TriggerSet, min_tokens: int, device_type: str) -> dict[str, Any]:
     """What tells this job from another one."""
     digest = hashlib.sha256("".join(job.example_digests).encode()).hexdigest()[:16]
     return {
@@ -80,6 +86,6 @@ def build_key(checkpoint: Checkpoint, job: TriggerSet, min_tokens: int) -> dict[
         "settings": asdict(job.settings),
         "labels": list(job.labels),
         "examples": digest,
-        "device": checkpoint.device.type,
+        "device": device_type,
         "type": str(checkpoint.model.dtype),
     }

@@ -8,7 +8,7 @@ import pytest
 from random_models import save_tiny_classifier
 
 from attattr_core.__main__ import main
-from attattr_core.heads import pruning
+from attattr_core.heads import predictions, pruning
 from attattr_core.heads.importance_files import save_importance
 from attattr_core.heads.results import HeadImportance
 from attattr_core.heads.study_files import load_study
@@ -99,7 +99,7 @@ def test_work_that_was_cut_off_goes_on(folder, monkeypatch, capsys):
     assert "--resume goes on" in capsys.readouterr().err
     assert (folder / "out.json.partial").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(pruning, "predict_pruned", None)  # all batches are in the file
+    monkeypatch.setattr(predictions, "predict_pruned", None)  # all batches are in the file
     assert prune(folder, *options, "--resume") == 0
     assert output.read_text() == expected
 

@@ -11,7 +11,7 @@ from random_models import build_checkpoint, build_model, build_tokenizer
 
 from attattr_core import Checkpoint, UserError
 from attattr_core.datasets import Example, ExampleSet, pick_examples
-from attattr_core.heads import pruning
+from attattr_core.heads import predictions, pruning
 from attattr_core.heads.comparison import compare_importances
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.plan import RATES, count_pruned, make_mask, make_plan
@@ -312,7 +312,7 @@ def test_work_that_was_cut_off_goes_on(checkpoint, tmp_path, n_steps, monkeypatc
     assert (first.n_done > 0) == (n_steps > 1)
     *_, last = resumed
     assert_same_study(last.study, whole)
-    monkeypatch.setattr(pruning, "predict_pruned", None)  # all is there: the model does not run again
+    monkeypatch.setattr(predictions, "predict_pruned", None)  # all is there: the model does not run again
     assert_same_study(measure(checkpoint, importances, state=state, **options), whole)
 
 

@@ -138,7 +138,7 @@ def test_an_evaluation_that_is_stopped_says_so(mined, folder, capsys, monkeypatc
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("attattr_core.triggers.evaluation.measure_trigger", stop)
+    monkeypatch.setattr("attattr_core.triggers.passes.measure_trigger", stop)
     assert evaluate(folder, "x.json", mined) == 2
     assert "The evaluation was stopped and nothing was written" in capsys.readouterr().err
     assert not (folder / "x.json").exists()
