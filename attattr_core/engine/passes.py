@@ -75,8 +75,8 @@ class Recording(_Whole):
         return self.layers[-1].output
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        logits = query @ key.transpose(-2, -1) * scaling
-        attention = (logits if mask is None else logits + mask).softmax(-1)
+        logits = (query @ key.transpose(-2, -1)).mul_(scaling)  # in place: for long texts these maps are large
+        attention = (logits if mask is None else logits.add_(mask)).softmax(-1)
         if self.inside:
             self.keep(Attended(attention, value, find_allowed(mask)))
         return compute_context(attention, value)

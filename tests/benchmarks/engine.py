@@ -12,7 +12,8 @@ results are compared entry by entry; where they differ there is no table. A defa
 Equal nodes: 20 left nodes, the authors' own as one batch. To tolerance: the engine's default (adaptive Gauss–Lobatto,
 1 %) against the authors' 64 left nodes, 16 at a time, and, on 3 layers only, the same with a full forward pass for
 every node and captum's default (50 Gauss–Legendre nodes).
-A "miss" is |convergence delta| as a share of |F(A) − F(A′)|. Share of the floor: see `tests.benchmarks.floor`.
+A "miss" is |convergence delta| as a share of |F(A) − F(A′)|. Share of the floor: see `tests.benchmarks.floor`; the
+rate of the matrix product is measured before and after each of the engine's own turns, and the better one counts.
 """
 
 import argparse
@@ -23,9 +24,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from attattr_core.settings import Settings
 from tests.benchmarks.contestants import Authors, Captum, Ours
@@ -41,11 +44,15 @@ Contestant = Ours | Authors | Captum
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of every contestant: seconds of all layers, each layer's total, and how far the maps are apart."""
+    """One turn of every contestant: seconds of all layers, each layer's total, and how far the maps are apart.
+
+    ``blocks`` holds the layers of each of our own turns, its seconds, and the rates of a matrix product beside it.
+    """
 
     seconds: dict[str, float]
     totals: dict[str, dict[int, float]]
     largest_difference: float
+    blocks: tuple[tuple[tuple[int, ...], float, dict[str, float]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,19 +124,18 @@ def measure(size: str, n_tokens: int, *, max_rounds: int = _MAX_ROUNDS) -> Case:
         "captum": Captum(model, inputs, CAPTUM_NODES, "gausslegendre"),
     }
     compare(equal, [layers[-1]])  # warms up, and refuses to go on for nothing
-    rates = measure_rates(model, n_tokens, EQUAL_NODES)
-    at_equal = _repeat(lambda: run_round(equal, layers), max_rounds)
+    measure_rate = partial(measure_rates, model, n_tokens, EQUAL_NODES, n_runs=2)
+    at_equal = _repeat(lambda: run_round(equal, layers, measure_rate), max_rounds)
     difference = _check(max(turn.largest_difference for turn in at_equal))
     to_tolerance = _repeat(lambda: run_round(authors_64, layers), max_rounds)
     to_tolerance_slow = _repeat(lambda: run_round(slow, few), max_rounds)
-    for name, rate in measure_rates(model, n_tokens, EQUAL_NODES).items():  # before and after: the better of the two
-        rates[name] = max(rates[name], rate)
-    seconds = _median(at_equal, "ours")
+    blocks = [block for turn in at_equal for block in turn.blocks]
+    libraries = list(blocks[0][2])
     return Case(
         model=words,
         n_tokens=n_tokens,
         largest_difference=difference,
-        ours_equal=seconds,
+        ours_equal=_median(at_equal, "ours"),
         authors_ratio=_compare_times(at_equal, "authors"),
         authors_kernels_ratio=_compare_times(at_equal, "authors_kernels"),
         authors_full_ratio=_compare_times(at_equal, "authors_full"),
@@ -144,14 +150,12 @@ def measure(size: str, n_tokens: int, *, max_rounds: int = _MAX_ROUNDS) -> Case:
             "authors_64": find_misses(adaptive, to_tolerance[-1].totals["authors"]),
             "captum_50": find_misses(adaptive, to_tolerance_slow[-1].totals["captum"]),
         },
-        rates=rates,
+        rates={name: statistics.median(rates[name] for *_, rates in blocks) for name in libraries},
         floor_share={
-            f"{name}, {'first token' if first else 'all rows'}": count_operations(
-                model, n_tokens, EQUAL_NODES, first_token_only=first
+            f"{name}, {'first token' if first else 'all rows'}": statistics.median(
+                _find_share(model, n_tokens, turn, name, first_token_only=first) for turn in at_equal
             )
-            / rate
-            / seconds
-            for name, rate in rates.items()
+            for name in libraries
             for first in (False, True)
         },
         n_rounds=len(at_equal),
@@ -180,24 +184,45 @@ def _check(largest: float) -> float:
     return largest
 
 
-def run_round(contestants: dict[str, Contestant], layers: Iterable[int]) -> Round:
-    """Lets the contestants take turns, some layers at a time from the top; who begins changes from turn to turn."""
+def _find_share(model: PreTrainedModel, n_tokens: int, turn: Round, library: str, *, first_token_only: bool) -> float:
+    """The time that the layers' operations would take at a library's rate, as a share of the time that they took."""
+    floor = sum(
+        count_operations(model, n_tokens, EQUAL_NODES, first_token_only=first_token_only, layers=layers)
+        / rates[library]
+        for layers, _, rates in turn.blocks
+    )
+    return floor / sum(seconds for _, seconds, _ in turn.blocks)
+
+
+def run_round(
+    contestants: dict[str, Contestant],
+    layers: Iterable[int],
+    measure_rate: Callable[[], dict[str, float]] | None = None,
+) -> Round:
+    """Lets the contestants take turns, some layers at a time from the top; who begins changes from turn to turn.
+
+    With ``measure_rate`` the rate of a matrix product is measured on either side of our own turns.
+    """
     seconds, totals = dict.fromkeys(contestants, 0.0), {name: {} for name in contestants}
-    difference = 0.0
+    difference, blocks = 0.0, []
     for name, contestant in contestants.items():
         seconds[name] += _time(contestant.start)[0]
     order = sorted(layers, reverse=True)
     for turn, block in enumerate(order[first : first + BLOCK] for first in range(0, len(order), BLOCK)):
         names, maps = list(contestants), {}
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            before = measure_rate() if measure_rate and name == "ours" else {}
             taken, maps[name] = _time(lambda name=name, block=block: list(contestants[name].attribute(block)))
+            if before:
+                after = measure_rate()
+                blocks.append((tuple(block), taken, {key: max(before[key], after[key]) for key in before}))
             seconds[name] += taken
             totals[name].update(zip(block, (float(own.double().sum()) for own in maps[name]), strict=True))
         for own in maps.values():
             for one, other in zip(maps["ours"], own, strict=True):
                 if one.shape == other.shape:  # not of another padding
                     difference = max(difference, float((one - other).abs().max()))
-    return Round(seconds, totals, difference)
+    return Round(seconds, totals, difference, tuple(blocks))
 
 
 def _time(function: Callable) -> tuple[float, object]:

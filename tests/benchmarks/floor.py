@@ -14,28 +14,36 @@ Once a layer: the forward pass F(A′), the context C = A V and the product Ḡ 
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from transformers import PreTrainedModel
 
 
-def count_operations(model: PreTrainedModel, n_tokens: int, n_nodes: int, *, first_token_only: bool) -> int:
-    """Counts the fewest floating-point operations of all layers at n_nodes.
+def count_operations(
+    model: PreTrainedModel,
+    n_tokens: int,
+    n_nodes: int,
+    *,
+    first_token_only: bool,
+    layers: Iterable[int] | None = None,
+) -> int:
+    """Counts the fewest floating-point operations at n_nodes.
 
     Args:
         model: A BERT classifier.
         n_tokens: T.
         n_nodes: Nodes a layer.
         first_token_only: Whether to count the top layer for the one row that the head reads, or for all T.
+        layers: The layers attributed; None for all of them and the clean pass that they share.
 
     Returns:
         Operations, a multiplication and an addition being two.
     """
     n_layers = model.config.num_hidden_layers
     n_rows = 1 if first_token_only else n_tokens
-    total = n_layers * _count_layer(model, n_tokens, n_tokens, backward=False)  # the clean pass
-    for layer in range(n_layers):
+    total = 0 if layers is not None else n_layers * _count_layer(model, n_tokens, n_tokens, backward=False)
+    for layer in range(n_layers) if layers is None else layers:
         total += n_nodes * _count_replay(model, n_tokens, n_rows, layer, backward=True)
         total += _count_replay(model, n_tokens, n_rows, layer, backward=False)  # F(A′)
         total += 2 * 2 * n_tokens**2 * model.config.hidden_size  # C = A V and Ḡ Vᵀ
