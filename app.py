@@ -4,12 +4,13 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 # A start without network calls: set before the libraries are imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-import gradio as gr
+# Torch's threads sleep while they wait for each other: the server and a browser beside them need the cores as well.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
@@ -17,6 +18,9 @@ from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.spaces import IS_SPACE
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
@@ -115,8 +119,10 @@ def read_auth(arguments: argparse.Namespace) -> tuple[str, str] | None:
     return user, password
 
 
-def launch(app: gr.Blocks, **options: object) -> object:
+def launch(app: "gr.Blocks", **options: object) -> object:
     """Serves the app; options are those of ``gr.Blocks.launch``."""
+    import gradio as gr
+
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
         "css_paths": [PAGE_STYLE],
@@ -138,7 +144,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     launch(
-        build_app(models),
+        build_app(models, warms=True),
         server_name=arguments.host,
         server_port=arguments.port,
         share=is_shared(arguments),

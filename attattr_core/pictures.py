@@ -14,9 +14,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.view import MapView, find_strongest_head, select_map
+from attattr_core.view import FORMATS, MapView, find_strongest_head, select_map
 
-FORMATS = ("svg", "png", "pdf")
 SEQUENTIAL = LinearSegmentedColormap.from_list(
     "attention", ["#ffffff", "#d9e8f5", "#9cc6e3", "#4a97c9", "#1c64a8", "#08306b"]
 )

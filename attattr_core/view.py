@@ -7,6 +7,8 @@ import numpy as np
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 
+#: Of pictures.
+FORMATS = ("svg", "png", "pdf")
 FLOWS = {"all": None, "A→A": (0, 0), "A→B": (0, 1), "B→A": (1, 0), "B→B": (1, 1)}
 
 

@@ -51,3 +51,26 @@ def make_long_attribution(n_tokens: int) -> Attribution:
         words=words,
         word_labels=tuple(map(str, words)),
     )
+
+
+def make_large_attribution(n_layers: int = 12, n_heads: int = 12, n_tokens: int = 512) -> Attribution:
+    """A sentence of any length in a model of any shape, drawn at random, with attributions of both signs."""
+    generator = np.random.default_rng(0)
+    shape = (n_layers, n_heads, n_tokens, n_tokens)
+    attention = np.exp(2 * generator.standard_normal(shape, np.float32))
+    attention /= attention.sum(-1, keepdims=True)
+    attribution = attention * generator.standard_normal(shape, np.float32)
+    words = tuple(range(n_tokens - 2))
+    return replace(
+        make_attribution(),
+        attention=attention,
+        attribution=attribution,
+        tokens=("[CLS]", *(f"word{word}" for word in words), "[SEP]"),
+        sentences=(-1, *(0 for _ in words), -1),
+        words=(-1, *words, -1),
+        word_labels=tuple(f"word{word}" for word in words),
+        texts=(" ".join(f"word{word}" for word in words),),
+        baseline_output=np.full(n_layers, 0.5),
+        convergence_delta=np.full(n_layers, 1e-4),
+        n_nodes=np.full(n_layers, 4),
+    )

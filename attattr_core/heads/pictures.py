@@ -10,19 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 from attattr_core.errors import UserError
 from attattr_core.heads.comparison import ImportanceComparison
+from attattr_core.heads.names import METHOD_NAMES, METRIC_NAMES
 from attattr_core.heads.plan import RANDOM
 from attattr_core.heads.results import DIRECTIONS, HeadImportance, HeadStudy, PruningCurve
 from attattr_core.pictures import DIVERGING, HIDDEN, STRONGEST, clean
 
-#: What methods are called in pictures.
-METHOD_NAMES = {
-    "attattr": "attribution",
-    "taylor": "Taylor",
-    "taylor-authors": "Taylor (authors')",
-    "ablation": "one head off",
-    "attention": "attention",
-    RANDOM: "random",
-}
 METHOD_COLOURS = {
     "attattr": "#b4540a",
     "taylor": "#00704f",
@@ -32,7 +24,6 @@ METHOD_COLOURS = {
     RANDOM: "#6b7280",
 }
 _OTHER_COLOURS = ("#b4540a", "#1c64a8", "#00704f", "#a63d82", "#8a6d00", "#4b3f9c")
-METRIC_NAMES = {"accuracy": "accuracy", "matthews": "Matthews correlation", "pearson": "Pearson correlation"}
 _DIRECTION_NAMES = dict(zip(DIRECTIONS, ("least important first", "most important first"), strict=True))
 _KEPT = ListedColormap([HIDDEN, "#b4540a"])
 _MOST_MARKS = 24

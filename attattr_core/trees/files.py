@@ -4,10 +4,9 @@ import json
 import operator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from networkx import DiGraph, generate_graphml
 
 from attattr_core.errors import UserError
 from attattr_core.files.json_files import reading_json
@@ -15,12 +14,17 @@ from attattr_core.files.whole_files import write_whole
 from attattr_core.storage import clean_text
 from attattr_core.trees.tree import MODES, AttributionTree, TreeEdge, TreeNode
 
+if TYPE_CHECKING:
+    from networkx import DiGraph
+
 FORMAT, VERSION = "attattr-tree", 1
 _MAX_BYTES = 64 << 20
 
 
-def make_graph(tree: AttributionTree) -> DiGraph:
+def make_graph(tree: AttributionTree) -> "DiGraph":
     """Makes a networkx graph, from receivers to senders, with plain attributes that GraphML can hold."""
+    from networkx import DiGraph
+
     graph = DiGraph(mode=tree.mode, model=tree.model, label=tree.label, function=tree.function)
     for index, node in enumerate(tree.nodes):
         token, sentence = _drop_controls(tree.tokens[node.position]), tree.sentences[node.position]
@@ -67,6 +71,8 @@ def save_tree(tree: AttributionTree, path: str | Path) -> None:
 
 def dump_graphml(tree: AttributionTree) -> str:
     """Writes a tree as GraphML, which Gephi, yEd and Cytoscape read."""
+    from networkx import generate_graphml
+
     return "\n".join(generate_graphml(make_graph(tree))) + "\n"
 
 

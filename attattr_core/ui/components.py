@@ -62,6 +62,17 @@ def build_downloader() -> gr.HTML:
     )
 
 
+def build_messenger() -> gr.HTML:
+    """Builds the invisible component that brings whole maps to the heatmaps, whose own value stays the result."""
+    return gr.HTML(
+        "",
+        html_template="<div></div>",
+        js_on_load=(_PAGE / "whole.js").read_text(encoding="utf-8"),
+        visible="hidden",
+        elem_id="whole",
+    )
+
+
 def pack_download(name: str, content: bytes, media_type: str) -> str:
     """Packs a file for the downloader; the random id makes equal files two downloads."""
     data = base64.b64encode(content).decode()

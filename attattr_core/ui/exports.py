@@ -9,11 +9,10 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.pictures import FORMATS, draw_maps, render
 from attattr_core.storage import dump_npz, to_lists
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.running import Session, find_first_session
-from attattr_core.view import MapView, select_map
+from attattr_core.view import FORMATS, MapView, select_map
 
 _MEDIA_TYPES = {
     "svg": "image/svg+xml",
@@ -49,6 +48,8 @@ def _export(result: Attribution, file_format: str, wanted: Any) -> str:
     view, options = _select(result, wanted)
     name = f"{name}-{view.title.replace(' · ', '-').replace(' ', '')}.{file_format}"
     if file_format in FORMATS:
+        from attattr_core.pictures import draw_maps, render
+
         limit = _find_common_limit(result, options) if options.get("scale") == "common" else None
         content = render(draw_maps(view, limit=limit, picture=str(options.get("picture"))), file_format)
     else:

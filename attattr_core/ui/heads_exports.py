@@ -3,19 +3,21 @@
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from matplotlib.figure import Figure
 
 from attattr_core.errors import UserError
 from attattr_core.heads.comparison import compare_importances
-from attattr_core.heads.pictures import METHOD_NAMES, draw_comparison, draw_curves, draw_importances
+from attattr_core.heads.names import METHOD_NAMES
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.heads.study_files import dump_study, tabulate_areas, tabulate_curves, tabulate_importances
-from attattr_core.pictures import FORMATS, render
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.heads_payload import Shelf, list_compared, name_key
+from attattr_core.view import FORMATS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TYPES = {
     "svg": "image/svg+xml",
@@ -50,6 +52,8 @@ def _write(shelf: Shelf, picture: str, file_format: str, view: dict[str, Any]) -
     if picture == "scatter":
         return _write_comparison(_find_pair(shelf, view.get("pair")), file_format)
     if file_format in FORMATS:
+        from attattr_core.pictures import render
+
         return render(_draw(study, picture, view.get("hidden")), file_format)
     if file_format == "json":
         return dump_study(study).encode()
@@ -58,7 +62,9 @@ def _write(shelf: Shelf, picture: str, file_format: str, view: dict[str, Any]) -
     return (tabulate_areas(study) if picture == "areas" else tabulate_curves(study)).encode()
 
 
-def _draw(study: HeadStudy, picture: str, hidden: Any) -> Figure:
+def _draw(study: HeadStudy, picture: str, hidden: Any) -> "Figure":
+    from attattr_core.heads.pictures import draw_curves, draw_importances
+
     if picture == "grids":
         return draw_importances(study.importances)
     if picture == "areas":
@@ -89,6 +95,9 @@ def _write_comparison(pair: list[tuple[str, HeadImportance]], file_format: str) 
         return tabulate_importances({f"x: {x}": one, f"y: {y}": other}).encode()
     compared = compare_importances(one, other)
     if file_format in FORMATS:
+        from attattr_core.heads.pictures import draw_comparison
+        from attattr_core.pictures import render
+
         return render(draw_comparison(compared, names=(x, y)), file_format)
     content = {
         "x": {"name": x, "head_importance": compared.x.tolist()},

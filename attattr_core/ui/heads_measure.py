@@ -8,7 +8,7 @@ import gradio as gr
 
 from attattr_core.datasets import ExampleSet
 from attattr_core.errors import UserError
-from attattr_core.heads.pictures import METHOD_NAMES
+from attattr_core.heads.names import METHOD_NAMES
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice

@@ -12,7 +12,7 @@ import gradio as gr
 
 from attattr_core.datasets import pick_examples
 from attattr_core.errors import UserError
-from attattr_core.heads.pictures import METRIC_NAMES
+from attattr_core.heads.names import METRIC_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from attattr_core.heads.pictures import METHOD_NAMES
+from attattr_core.heads.names import METHOD_NAMES
 from attattr_core.heads.results import DIRECTIONS
 from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
 from attattr_core.ui.heads_components import heads_view

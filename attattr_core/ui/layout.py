@@ -7,7 +7,7 @@ import gradio as gr
 
 from attattr_core.engine.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
-from attattr_core.ui.components import build_device, build_downloader, build_status
+from attattr_core.ui.components import build_device, build_downloader, build_messenger, build_status
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
@@ -17,6 +17,7 @@ from attattr_core.ui.running import AUTOMATIC, FIXED, TOLERANCE, find_first_sess
 from attattr_core.ui.tree_tab import build_tree_tab, wire_tree
 from attattr_core.ui.triggers_tab import build_triggers_tab, wire_triggers
 from attattr_core.ui.view_component import heatmap_view
+from attattr_core.ui.warming import warm_at_first_visit
 from attattr_core.ui.wiring import Page, wire
 
 _CACHE = (3600, 3600)  # seconds: uploaded files are looked for this often and live this long
@@ -24,11 +25,12 @@ _SECONDS_KEPT = 3600  # what a visitor has chosen and sees, after the last sign 
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
-def build_app(models: Models | None = None) -> gr.Blocks:
+def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run.
 
     Args:
         models: Which checkpoints visitors may use; by default all of the Hub within the default limits.
+        warms: Whether the first page that is opened loads torch and the embedded checkpoints.
     """
     models = models or Models()
     first_model, first_text, first_pair = EXAMPLES[FIRST]
@@ -89,9 +91,11 @@ def build_app(models: Models | None = None) -> gr.Blocks:
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         page = Page(
             *(*states, device, model, load, target, text, pair, run, stop, opener, card, labels, settings, examples),
-            *(status, view, build_downloader()),
+            *(status, view, build_downloader(), build_messenger()),
         )
         wire(app, models, page)
+        if warms:
+            warm_at_first_visit(app)
         wire_tree(models, page, tabs, tree_tab)
         wire_heads(models, page, tabs, heads_tab)
         wire_triggers(app, models, page, tabs, triggers_tab)

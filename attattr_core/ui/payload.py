@@ -1,4 +1,10 @@
-"""What the browser gets: one compact JSON text a run, or one a layer while it is computed."""
+"""What the browser gets: one compact JSON text a run, or one a layer while it is computed.
+
+Maps that all together take at most 3 MiB are sent whole. Of others 1.5 MiB of their strongest entries are sent, and
+the whole map of a head when it is selected. Packed, the maps of a message take at most 4 MiB, those of a long text 2
+MiB; sent layer by layer and once more at the end, twice that. The map of a selected head of 512 tokens takes at most
+1.4 MiB.
+"""
 
 import base64
 import json
@@ -11,8 +17,9 @@ import numpy as np
 from attattr_core.attribution import Attribution
 
 VERSION = 1
-MAX_DENSE_BYTES = 24 << 20
-_SPARSE_ENTRIES_PER_TOKEN = 8
+MAX_DENSE_BYTES = 3 << 20
+MAX_SPARSE_BYTES = 3 << 19
+_ENTRY_BYTES, _SPARSE_ENTRY_BYTES = 4, 8  # attention and attribution, with their place where it has to be told
 _LEVELS = 32767
 
 
@@ -37,7 +44,8 @@ def build_payload(
 
     Returns:
         JSON. Maps are int16 shares of the largest entry of each head, deflated, in base64; when all maps together
-        would pass 24 MiB, only the strongest entries of each head are sent, eight a token.
+        would pass `MAX_DENSE_BYTES`, as many entries of each head are sent as fit into `MAX_SPARSE_BYTES`: half of
+        them those with the largest attention, the others those with the largest attribution.
     """
     finished = np.flatnonzero(attribution.finished).tolist()
     settings = attribution.settings
@@ -76,26 +84,62 @@ def build_payload(
     return json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")  # no markup, even inert
 
 
+def build_whole_map(attribution: Attribution, *, run: str, layer: int, head: int | None) -> str:
+    """Builds the answer to a view that has only the strongest entries: the whole map of what is selected there.
+
+    Args:
+        attribution: The result so far.
+        run: What names the run.
+        layer: A finished layer.
+        head: A head, or None for attention averaged and attribution summed over all of them.
+
+    Returns:
+        JSON; ``attention`` and ``attribution`` are those of one head.
+    """
+    attention, values = attribution.attention[layer], attribution.attribution[layer]
+    if head is None:
+        attention, values = attention.mean(0, keepdims=True), values.sum(0, keepdims=True)
+    else:
+        attention, values = attention[head : head + 1], values[head : head + 1]
+    content = {"version": VERSION, "run": run, "layer": layer, "head": head}
+    return json.dumps(content | {"attention": encode_maps(attention), "attribution": encode_maps(values)})
+
+
+def is_whole(attribution: Attribution) -> bool:
+    """Tells whether the maps of a result are sent whole."""
+    return _ENTRY_BYTES * attribution.attention.size <= MAX_DENSE_BYTES
+
+
 def _encode_layer(attribution: Attribution, layer: int) -> dict[str, Any]:
-    n_layers, n_heads, n_tokens, _ = attribution.attention.shape
-    n_kept = None
-    if 4 * n_layers * n_heads * n_tokens**2 > MAX_DENSE_BYTES:
-        n_kept = _SPARSE_ENTRIES_PER_TOKEN * n_tokens
-    return {
-        "attention": encode_maps(attribution.attention[layer], n_kept),
-        "attribution": encode_maps(attribution.attribution[layer], n_kept),
-    }
+    maps = attribution.attention[layer], attribution.attribution[layer]
+    places = None
+    if not is_whole(attribution):
+        n_maps = attribution.n_layers * attribution.n_heads
+        places = _pick_places(*maps, MAX_SPARSE_BYTES // (_SPARSE_ENTRY_BYTES * n_maps))
+    attention, values = (encode_maps(part, places) for part in maps)
+    return {"attention": attention, "attribution": values} | encode_places(places)
 
 
-def encode_maps(maps: np.ndarray, n_kept: int | None = None) -> dict[str, Any]:
-    """Encodes maps (H, T, T): all entries, or the n_kept largest of each head with their places i·T + j."""
+def _pick_places(attention: np.ndarray, attribution: np.ndarray, n_kept: int) -> np.ndarray:
+    """Picks n_kept places of each head, in order: half the most attended ones, then by attribution."""
+    n_heads, n_half = len(attention), n_kept // 2
+    strength = np.abs(attribution).reshape(n_heads, -1)
+    attended = np.argpartition(-attention.reshape(n_heads, -1), n_half, axis=1)[:, :n_half]
+    np.put_along_axis(strength, attended, np.inf, axis=1)
+    return np.sort(np.argpartition(-strength, n_kept, axis=1)[:, :n_kept], axis=1)
+
+
+def encode_places(places: np.ndarray | None) -> dict[str, Any]:
+    """Encodes the places i·T + j of the entries of each map that are sent, (H, k); nothing where all are."""
+    return {} if places is None else {"index": _pack(places.astype("<u4")), "k": places.shape[1]}
+
+
+def encode_maps(maps: np.ndarray, places: np.ndarray | None = None) -> dict[str, Any]:
+    """Encodes maps (H, T, T): all entries, or those at some places (H, k) of each."""
     flat = np.nan_to_num(maps.reshape(len(maps), -1))
     scale = np.abs(flat).max(axis=1)
-    if n_kept is None:
-        return {"scale": scale.tolist(), "data": _pack(_quantise(flat, scale))}
-    places = np.sort(np.argpartition(-np.abs(flat), n_kept, axis=1)[:, :n_kept], axis=1).astype("<u4")
-    values = _quantise(np.take_along_axis(flat, places, axis=1), scale)
-    return {"scale": scale.tolist(), "index": _pack(places), "data": _pack(values), "k": n_kept}
+    values = flat if places is None else np.take_along_axis(flat, places, axis=1)
+    return {"scale": scale.tolist(), "data": _pack(_quantise(values, scale))}
 
 
 def _quantise(values: np.ndarray, scale: np.ndarray) -> np.ndarray:

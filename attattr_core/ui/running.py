@@ -17,7 +17,7 @@ from attattr_core.ui.components import tell, warn
 from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
 from attattr_core.ui.model_picker import PREDICTED, Names
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.payload import build_payload
+from attattr_core.ui.payload import build_payload, build_whole_map
 from attattr_core.ui.work import Job, LabelReport, Refusal, attribute_job, is_loaded
 
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
@@ -131,6 +131,18 @@ def open_result(path: str) -> tuple[Any, Any, Any]:
         Path(path).unlink(missing_ok=True)  # it holds a visitor's text
     session = Session(result, secrets.token_hex(6), "opened")
     return session.build_message(), "", session
+
+
+def send_whole_map(session: Session | None, event: gr.EventData) -> Any:
+    """Answers a view of a long text: the whole map of the head that is selected there."""
+    asked = event._data if isinstance(event._data, dict) else {}
+    layer, head = asked.get("layer"), asked.get("head")
+    if session is None or asked.get("run") != session.run:
+        return gr.skip()  # the strongest entries stay
+    result = session.result
+    is_layer = type(layer) is int and layer in range(result.n_layers) and result.finished[layer]
+    is_head = head is None or (type(head) is int and head in range(result.n_heads))
+    return build_whole_map(result, run=session.run, layer=layer, head=head) if is_layer and is_head else gr.skip()
 
 
 @cache

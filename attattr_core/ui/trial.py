@@ -13,10 +13,8 @@ import gradio as gr
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.pictures import FORMATS, render
 from attattr_core.storage import to_lists
 from attattr_core.triggers.difference import Span, WordInsertion, find_lost, insert_words, select_difference
-from attattr_core.triggers.difference_pictures import draw_difference
 from attattr_core.ui.components import pack_download, tell, warn
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
@@ -24,6 +22,7 @@ from attattr_core.ui.running import Session, prepare_job
 from attattr_core.ui.trial_payload import VERSION, WHICH, Trial
 from attattr_core.ui.triggers_payload import dump
 from attattr_core.ui.work import Job, LabelReport, Refusal, Step, attribute_job, is_loaded
+from attattr_core.view import FORMATS
 
 MAX_INSERTIONS = 40
 _TYPES = {
@@ -199,6 +198,9 @@ def _read_index(asked: Any, name: str) -> int | None:
 def _write(trial: Trial, file_format: str, layer: int | None, head: int | None) -> bytes:
     difference = trial.compare()
     if file_format in FORMATS:
+        from attattr_core.pictures import render
+        from attattr_core.triggers.difference_pictures import draw_difference
+
         return render(draw_difference(difference, layer, head), file_format)
     clean, triggered, change = select_difference(difference, layer, head)
     if file_format == "csv":

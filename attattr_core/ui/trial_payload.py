@@ -1,4 +1,8 @@
-"""What the browser gets of words in one's own text: both predictions, and both attributions over the same words."""
+"""What the browser gets of words in one's own text: both predictions, and both attributions over the same words.
+
+Of both maps at most 3 MiB are sent, packed 4 MiB: where they take more, only the entries that are strongest in either
+of the two. Heads are summed where the whole maps of all of them would take more than 12 MiB.
+"""
 
 import secrets
 from dataclasses import dataclass, field
@@ -8,11 +12,13 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.triggers.difference import AttributionDifference, Span, compare_attributions
-from attattr_core.ui.payload import encode_maps
+from attattr_core.ui.payload import encode_maps, encode_places
 from attattr_core.ui.triggers_payload import dump
 
 VERSION = 1
-MAX_BYTES = 12 << 20  # of both maps; with more, heads are summed
+MAX_SEPARATE_BYTES = 12 << 20  # of both maps as the browser has to hold them; with more, heads are summed
+MAX_BYTES = 3 << 20  # of what is sent of them
+_ENTRY_BYTES, _SPARSE_ENTRY_BYTES = 4, 8  # one of each map, with its place where it has to be told
 WHICH = ("clean", "triggered")
 
 
@@ -70,7 +76,7 @@ class Trial:
 def _describe_maps(difference: AttributionDifference) -> dict[str, Any]:
     clean, triggered = difference.clean, difference.triggered
     finished = np.isfinite(clean).all((1, 2, 3)) & np.isfinite(triggered).all((1, 2, 3))
-    is_summed = 4 * clean.size > MAX_BYTES
+    is_summed = _ENTRY_BYTES * clean.size > MAX_SEPARATE_BYTES
     if is_summed:
         clean, triggered = clean.sum(1, keepdims=True), triggered.sum(1, keepdims=True)
     n_layers, n_heads = clean.shape[:2]
@@ -84,11 +90,22 @@ def _describe_maps(difference: AttributionDifference) -> dict[str, Any]:
         "n_layers": n_layers,
         "n_heads": n_heads,
         "is_summed": is_summed,
+        "is_cut": _ENTRY_BYTES * clean.size > MAX_BYTES,
         "head_change": [change[layer] if finished[layer] else None for layer in range(n_layers)],
         "maps": [
-            {"heads": n_heads, "clean": encode_maps(clean[layer]), "triggered": encode_maps(triggered[layer])}
+            {"heads": n_heads, **_encode_pair(clean[layer], triggered[layer], MAX_BYTES // n_layers)}
             if finished[layer]
             else None
             for layer in range(n_layers)
         ],
     }
+
+
+def _encode_pair(clean: np.ndarray, triggered: np.ndarray, n_bytes: int) -> dict[str, Any]:
+    """Encodes a layer of both, within a number of bytes before it is packed."""
+    places = None
+    if _ENTRY_BYTES * clean.size > n_bytes:
+        strength = np.maximum(np.abs(clean), np.abs(triggered)).reshape(len(clean), -1)
+        n_kept = n_bytes // (_SPARSE_ENTRY_BYTES * len(clean))
+        places = np.sort(np.argpartition(-strength, n_kept, axis=1)[:, :n_kept], axis=1)
+    return {"clean": encode_maps(clean, places), "triggered": encode_maps(triggered, places)} | encode_places(places)

@@ -6,9 +6,7 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.errors import UserError
-from attattr_core.pictures import render
 from attattr_core.triggers.files import dump_triggers
-from attattr_core.triggers.pictures import draw_result, draw_study
 from attattr_core.triggers.results import TriggerResult, TriggerStudy
 from attattr_core.triggers.study_files import dump_study
 from attattr_core.triggers.tables import dump_csv, dump_list
@@ -64,6 +62,9 @@ def _write(mined: Mined, file_format: str, asked: dict[str, Any]) -> bytes:
         raise UserError("These triggers are not evaluated yet: evaluate them for a table or a picture, or take JSON.")
     if file_format == "csv":
         return dump_csv(*(study for study in (mined.study, mined.transfer) if study is not None)).encode()
+    from attattr_core.pictures import render
+    from attattr_core.triggers.pictures import draw_result, draw_study
+
     if asked.get("picture") == "best":
         return render(draw_study(mined.study), file_format)
     return render(draw_result(_pick_results(mined, asked), measure=_read_measure(asked)), file_format)

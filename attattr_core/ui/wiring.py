@@ -12,7 +12,14 @@ from attattr_core.ui.exports import export_view
 from attattr_core.ui.labels_panel import LabelsPanel, relabel, use_names
 from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.running import find_first_session, open_result, run_attribution, run_example, stop_run
+from attattr_core.ui.running import (
+    find_first_session,
+    open_result,
+    run_attribution,
+    run_example,
+    send_whole_map,
+    stop_run,
+)
 from attattr_core.ui.work import describe_place
 
 # Queues: one run at a time, and beside it two downloads and some questions to the Hub.
@@ -48,6 +55,7 @@ class Page:
     status: gr.HTML
     view: gr.HTML
     download: gr.HTML
+    whole: gr.HTML
 
 
 def wire(app: gr.Blocks, models: Models, page: Page) -> None:
@@ -72,6 +80,7 @@ def wire(app: gr.Blocks, models: Models, page: Page) -> None:
     page.stop.click(stop_run, page.session, results, cancels=jobs, queue=False, **_PRIVATE).then(**_wake(models, page))
     page.opener.upload(open_result, page.opener, results, **_PRIVATE)
     page.view.export(export_view, page.session, [page.download, page.status], **_PRIVATE)
+    page.view.want_whole(send_whole_map, page.session, page.whole, queue=False, **_PRIVATE)
     _wire_names(models, page)
 
 

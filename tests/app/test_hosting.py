@@ -13,6 +13,7 @@ import app
 from attattr_core import UserError, load_checkpoint
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.engine.attributing import attribute_layers
+from attattr_core.ui import Models, build_app, find_cache, warming
 from attattr_core.ui.spaces import LONGEST, SHORTEST, estimate_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ from app import launch
 from attattr_core.ui import build_app
 _, url, _ = launch(build_app(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
 assert b"AttAttr" in urllib.request.urlopen(url).read()
-print(sorted({"torch", "transformers", "peft", "matplotlib.pyplot"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "peft", "matplotlib", "networkx", "ray"} & set(sys.modules)))
 """
 
 
@@ -150,6 +151,31 @@ def run_script(*command, **variables):
 
 def test_a_start_loads_nothing_heavy_and_asks_nobody():
     assert run_script("-c", _START) == "[]"
+
+
+_IMPORT = """
+import gc, sys
+import attattr_core.ui
+import gradio
+made = gradio.component_meta.create_or_modify_pyi.__module__
+print(made, gc.isenabled(), [type(finder).__name__ for finder in sys.meta_path if "attattr" in type(finder).__module__])
+"""
+
+
+def test_gradio_is_imported_without_writing_its_stubs_and_nothing_stays_changed():
+    assert run_script("-c", _IMPORT) == "attattr_core.ui.importing True []"
+
+
+def test_a_first_visit_loads_the_embedded_checkpoints_elsewhere_than_on_zero_gpu(monkeypatch):
+    n_events = len(build_app(Models()).fns)
+    with monkeypatch.context() as patched:
+        patched.setattr(warming, "IS_ZERO_GPU", True)
+        assert len(build_app(Models(), warms=True).fns) == n_events
+    assert len(build_app(Models(), warms=True).fns) == n_events + 1
+
+    find_cache().clear()
+    warming.warm_up()
+    assert {key.name for key in find_cache().list_keys()} >= {"sst2", "snli"}
 
 
 # ------------------------------------------------------------------------------------------------------- ZeroGPU

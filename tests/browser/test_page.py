@@ -221,6 +221,22 @@ def test_a_redraw_of_a_long_text_stays_under_a_tenth_of_a_second(page):
     assert sorted(times)[2] < 100
 
 
+def test_a_selected_head_of_a_long_text_is_whole(page, tmp_path):
+    fix_nodes(page, 1)
+    run(page, " ".join(f"{word} again" for word in ("slow", "dull", "loud", "warm") * 16))
+    result = load_attribution(export(page, "npz", tmp_path))
+    for cell, layer, head in (("cell-2-5", 1, 4), ("cell-4-sum", 3, None)):
+        page.get_by_test_id(cell).click()
+        page.wait_for_function(f"({READY}).layer === {layer}")
+        expect(page.get_by_test_id("map-note")).to_contain_text("the whole map.")
+        view = select_map(result, layer, head, words=True)
+        shown = read_shown(page)
+        for name in ("attention", "attribution"):
+            expected = getattr(view, name)
+            np.testing.assert_allclose(shown[name], expected, atol=2e-4 * np.abs(expected).max())
+            assert np.count_nonzero(shown[name]) > 0.5 * expected.size
+
+
 def test_the_keyboard_selects_a_head(page):
     page.wait_for_function(READY)
     layer = read_shown(page)["layer"]

@@ -13,23 +13,27 @@ async function inflate(text) {
   return new Response(stream).arrayBuffer();
 }
 
+/** The places of the entries that are sent of each head, {index: (H, k), k}; null where all are. */
+async function decodePlaces(layer) {
+  return layer.index ? { index: new Uint32Array(await inflate(layer.index)), k: layer.k } : null;
+}
+
 /**
  * Decodes the maps of one layer.
- * @returns {values: Float32Array (H, T, T)} or, for long texts, {values, index: (H, k), k}.
+ * @returns {values: Float32Array (H, T, T)} or, with places, {values, index: (H, k), k}.
  */
-async function decodeMap(map, nHeads, nTokens) {
-  const perHead = map.index ? map.k : nTokens * nTokens;
+async function decodeMap(map, nHeads, nTokens, places = null) {
+  const perHead = places ? places.k : nTokens * nTokens;
   const integers = new Int16Array(await inflate(map.data));
-  const index = map.index ? new Uint32Array(await inflate(map.index)) : null;
   const complete = integers.length === nHeads * perHead && map.scale.length === nHeads;
-  if (!complete || (index && index.length !== integers.length))
+  if (!complete || (places && places.index.length !== integers.length))
     throw new PayloadError("its size does not fit the text");
   const values = new Float32Array(integers.length);
   for (let h = 0; h < nHeads; h++) {
     const unit = map.scale[h] / 32767;
     for (let k = h * perHead; k < (h + 1) * perHead; k++) values[k] = integers[k] * unit;
   }
-  return index ? { values, index, k: perHead } : { values };
+  return { values, ...places };
 }
 
 const PER_LAYER = ["baseline_output", "delta", "nodes", "converged", "head_max"];
@@ -56,6 +60,7 @@ function createRun(message) {
     id: message.run,
     meta: message,
     layers: new Map(),
+    whole: new Map(), // of long texts: maps of heads that were selected
     failed: new Map(),
     waiting: new Set(),
     version: 0,
@@ -76,8 +81,9 @@ async function decodeLayers(run, maps, first, arrived) {
   for (const layer of order) {
     try {
       const pair = maps[layer];
-      const attention = await decodeMap(pair.attention, run.meta.n_heads, nTokens);
-      const attribution = await decodeMap(pair.attribution, run.meta.n_heads, nTokens);
+      const places = await decodePlaces(pair);
+      const attention = await decodeMap(pair.attention, run.meta.n_heads, nTokens, places);
+      const attribution = await decodeMap(pair.attribution, run.meta.n_heads, nTokens, places);
       run.layers.set(layer, { attention, attribution });
       run.failed.delete(layer);
     } catch (error) {
@@ -88,6 +94,22 @@ async function decodeLayers(run, maps, first, arrived) {
     run.version += 1;
     arrived(layer);
   }
+}
+
+const MOST_WHOLE = 16;
+
+const wholeKey = (layer, head) => layer + "|" + head;
+
+/** Decodes the whole map of one head, or of a layer's sum, and keeps it; tells whether it belongs to the run. */
+async function decodeWhole(run, text) {
+  const message = parseVersioned(text);
+  if (!run || run.id !== message.run) return false;
+  const nTokens = run.meta.tokens.length;
+  const attention = await decodeMap(message.attention, 1, nTokens);
+  const attribution = await decodeMap(message.attribution, 1, nTokens);
+  if (run.whole.size >= MOST_WHOLE) run.whole.delete(run.whole.keys().next().value);
+  run.whole.set(wholeKey(message.layer, message.head), { attention, attribution });
+  return true;
 }
 
 function countDone(meta) {

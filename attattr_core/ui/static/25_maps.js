@@ -89,8 +89,9 @@ function addDenseHead(map, head, nTokens, groups, weights, out) {
  * attribution is summed, attention averaged over heads and over the receiving pieces of a word.
  */
 function reduceLayer(run, layer, head, groups, buffers) {
-  const maps = run.layers.get(layer);
-  const heads = head === null ? Array.from({ length: run.meta.n_heads }, (_, h) => h) : [head];
+  const whole = buffers.touched ? null : run.whole.get(wholeKey(layer, head));
+  const maps = whole || run.layers.get(layer);
+  const heads = whole ? [0] : head === null ? Array.from({ length: run.meta.n_heads }, (_, h) => h) : [head];
   const weights = {
     attention: Float64Array.from(groups.sizes, (size) => 1 / size / heads.length),
     attribution: new Float64Array(groups.n).fill(1),
@@ -150,14 +151,19 @@ function isSparse(run, layer) {
   return Boolean(run.layers.get(layer).attention.index);
 }
 
+/** Whether only the strongest entries of what is selected are here. */
+function lacksWhole(run, layer, head) {
+  return isSparse(run, layer) && !run.whole.has(wholeKey(layer, head));
+}
+
 /** What the two pictures show: groups, values (n, n), positions, colour limits; null while the layer is not there. */
 function shownMaps(run, state) {
   if (!run || !run.layers.has(state.layer)) return null;
   const { layer, head } = state;
-  const shown = remember(run, ["maps", layer, head, settingsKey(run, state)].join("|"), () => {
+  const sparse = lacksWhole(run, layer, head);
+  const shown = remember(run, ["maps", layer, head, sparse, settingsKey(run, state)].join("|"), () => {
     const groups = groupsFor(run, state);
     const sides = flowSides(groups, effectiveFlow(run, state));
-    const sparse = isSparse(run, layer);
     const { attention, attribution } = reduceLayer(run, layer, head, groups, createBuffers(groups.n, sparse));
     const positions = shownPositions(sides, groups.n);
     const largest = { attention: largestOf(attention, positions), attribution: largestOf(attribution, positions) };

@@ -1,5 +1,7 @@
 // The view as a whole: its parts, messages from Python, redrawing.
 
+const MS_BEFORE_WANTING = 100; // arrow keys pass over heads
+
 function createView(root) {
   const kept = keptRecord();
   const dirty = new Set();
@@ -7,6 +9,7 @@ function createView(root) {
   let lastValue = null;
   let shown = null;
   let theme = null;
+  let wanting = 0;
 
   const view = {
     root,
@@ -112,6 +115,7 @@ function createView(root) {
     if (has("maps", "hover")) writeHover();
     if (has("lists")) lists.draw(run, kept.state, shown);
     if (has("maps", "theme")) view.lastRedrawMs = performance.now() - started;
+    if (has("maps")) wantWhole(run);
     dirty.clear();
   }
 
@@ -128,13 +132,10 @@ function createView(root) {
     const empty = shown && shown.n === 0;
     plateRow.hidden = !shown || empty;
     selection.textContent = headName(layer, head) + (head === null ? " (attention averaged, attribution summed)" : "");
-    const sparse = shown?.sparse
-      ? "Long text: only the strongest entries of each head were sent; all others count as 0."
-      : "";
     mapNote.textContent = empty
       ? "No tokens are left to show; switch the special tokens on."
       : shown
-        ? sparse
+        ? longTextNote(run)
         : mapProblem(run);
     mapNote.hidden = !mapNote.textContent;
     for (const plate of plates) {
@@ -142,6 +143,25 @@ function createView(root) {
       else plate.clear();
     }
   }
+
+  /** Stands above long texts all the time, so that the maps do not jump when the whole one arrives. */
+  function longTextNote(run) {
+    if (!isSparse(run, shown.layer)) return "";
+    return shown.sparse
+      ? "Long text: the strongest entries; the whole map follows."
+      : "Long text: the whole map. Lists of all heads are made of the strongest entries of each.";
+  }
+
+  /** Asks for the whole map of what is selected in a long text, once it has been selected for a moment. */
+  function wantWhole(run) {
+    clearTimeout(wanting);
+    const { layer, head } = kept.state;
+    if (!shown?.sparse) return;
+    wanting = setTimeout(() => trigger("want_whole", { run: run.id, layer, head }), MS_BEFORE_WANTING);
+  }
+
+  kept.receiveWhole = (text) =>
+    decodeWhole(kept.run, text).then((belongs) => belongs && view.invalidate("maps", "lists"), fail);
 
   function writeHover() {
     const parts =

@@ -30,10 +30,26 @@ async function decodeDifference(message) {
       layers.push(null);
       continue;
     }
-    const [clean, triggered] = [await decodeMap(pair.clean, pair.heads, n), await decodeMap(pair.triggered, pair.heads, n)];
-    layers.push({ clean: clean.values, triggered: triggered.values, heads: pair.heads });
+    const places = await decodePlaces(pair);
+    const decode = async (map) => spread(await decodeMap(map, pair.heads, n, places), pair.heads, n);
+    layers.push({ clean: await decode(pair.clean), triggered: await decode(pair.triggered), heads: pair.heads });
   }
   return layers;
+}
+
+/** The whole maps (H, n, n), with 0 for what was not sent. */
+function spread(map, heads, n) {
+  if (!map.index) return map.values;
+  const out = new Float32Array(heads * n * n);
+  for (let k = 0; k < map.values.length; k++) out[Math.floor(k / map.k) * n * n + map.index[k]] = map.values[k];
+  return out;
+}
+
+function longTextNote(message) {
+  const notes = [];
+  if (message?.is_summed) notes.push("heads are shown summed");
+  if (message?.is_cut) notes.push("only the strongest entries are shown");
+  return notes.length ? "The text is long: " + notes.join(", ") + "." : "";
 }
 
 function addUp(layers, name, layer, head, n) {

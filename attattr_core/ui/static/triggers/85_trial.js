@@ -111,7 +111,7 @@ function createTrial(root) {
     if (!running && isEmpty) words.textContent = "Sentence A is empty: type one above.";
     else if (!running && !n) words.textContent = "Pick a trigger above, or add words.";
     exports.hidden = !message?.maps || !outdated.hidden;
-    const summed = message?.is_summed ? "The text is long: heads are shown summed." : "";
+    const summed = longTextNote(message);
     note.textContent = [message?.notice, summed].filter(Boolean).join(" ");
   }
 
