@@ -17,6 +17,8 @@ MAX_STEPS = 2048
 # A float32 pass through a 12-layer model is itself only known to some 5e-7 of F: a gap under this is rounding, and no
 # number of nodes would close it.
 GAP_FLOOR = 1e-6
+# The same where products are rounded further (`python -m tests.benchmarks.precision`).
+GAP_FLOORS = {"float32": GAP_FLOOR, "tf32": 1e-4, "bfloat16": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Settings:
         tolerance: Largest |convergence delta| as a share of |F(A) − F(A′)|, when ``n_steps`` is None.
         precision: The arithmetic of the nodes' gradients: ``"float32"``, or what is faster on a card that has it,
             ``"tf32"`` or ``"bfloat16"`` (see `attattr_core.engine.precision`). The clean pass, F(A), F(A′) and the sums
-            of gradients are float32 in any case, so that the convergence delta also tells what this costs.
+            of gradients are float32 in any case, so that the convergence delta also tells what this costs. What is left
+            of it by rounding no number of nodes would close: in the latter two nodes are raised no further once that
+            changes the sum by no more than the largest gap.
 
     Raises:
         UserError: For a value that is not among those named, or not a number where one is wanted.
@@ -73,10 +77,11 @@ class Settings:
     def compute_largest_gap(self, output: Any, baseline_output: Any) -> Any:
         """Computes the largest |convergence delta| that counts as complete, from F(A) and F(A′) of any array type.
 
-        The share of the change has a floor, for a change of nothing has no share: see `GAP_FLOOR`.
+        The share of the change has a floor, for a change of nothing has no share: what rounding leaves of F, 1e-6 in
+        float32, 1e-4 in TF32 and 1e-3 in bfloat16 (see `GAP_FLOOR`).
         """
         share = self.tolerance * abs(output - baseline_output)
-        floor = GAP_FLOOR * abs(output).clip(min=1)
+        floor = GAP_FLOORS[self.precision] * abs(output).clip(min=1)
         return (share + floor + abs(share - floor)) / 2  # the larger of the two, for NumPy and torch alike
 
 

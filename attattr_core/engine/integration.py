@@ -103,8 +103,12 @@ class Integrator:
             gradient[still_open], n_nodes[still_open] = sums[level, still_open], self.plan.n_nodes[level]
             start, own = baseline_output[still_open], self.output[still_open]
             delta = _compute_delta(gradient[still_open] * path.direction[still_open], own, start)
+            largest_gap = self.settings.compute_largest_gap(own, start)
+            is_open = delta.abs() > largest_gap
+            if level and self.settings.precision != "float32":  # what more nodes do not change is left by rounding
+                is_open &= (delta - deltas[still_open]).abs() > largest_gap
             deltas[still_open], begin = delta, end
-            still_open = still_open[delta.abs() > self.settings.compute_largest_gap(own, start)]
+            still_open = still_open[is_open]
             if not len(still_open):
                 break
         return gradient, baseline_output, deltas, n_nodes
