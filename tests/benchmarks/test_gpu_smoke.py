@@ -14,7 +14,7 @@ def test_the_benchmark_of_a_card_runs(capsys):
     gpu.main(["--device", "cpu", "--quick"])
     printed = capsys.readouterr().out
     assert "tf32: The device 'cpu' does not compute in tf32" in printed
-    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith(("| float32 | 2", "| bfloat16 | 2"))]
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith(("| float32 | 2 |", "| bfloat16 | 2 |"))]
     assert len(rows) == 2
     assert all(float(row[2]) > 0 for row in rows)
 
