@@ -3,9 +3,8 @@
 A BERT-base classifier with random weights (twice the usual size, so that layers take 4 to 9 nodes) attributes texts of
 T tokens at the default tolerance of 1 %, in each precision that the device has, from the text to the result in memory.
 
-* Share of the rate: the method's floating-point operations at the nodes used (`tests.benchmarks.floor`, the top layer
-  for the token that is read) over the time, as a share of the matrix products' own rate, measured in this run on the
-  model's shapes in the same precision. F(A′) is computed in float32 in any precision, and counted as if it were not.
+* Share of the rate: the method's floating-point operations at the nodes used (see `count_work`) over the time, as a
+  share of the matrix products' own rate, measured in this run on the model's shapes in the same precision.
 * Memory: the peak of what PyTorch allocated, beside `attattr_core.engine.chunks.estimate_whole`.
 * Split: the clean pass and gradients at α = 1, the nodes, the way of the maps to the host; the rest is Python's.
 * Importance: `measure_importance` by attribution, as many examples at a time.
@@ -25,7 +24,7 @@ import torch
 
 from attattr_core import Attribution, Checkpoint, Settings, attribute_batch
 from attattr_core.datasets import Example, ExampleSet
-from attattr_core.engine.batches import prepare_baselines, record_batch
+from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
 from attattr_core.engine.chunks import estimate_whole
 from attattr_core.engine.devices import choose_device, describe_device
 from attattr_core.engine.encoding import encode
@@ -80,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         parser.error(str(error))
     tokens, batches = (16, [1, 2]) if options.quick else (options.tokens, [int(n) for n in options.batches.split(",")])
-    print(f"{describe_device(device, torch.float32)}; PyTorch {torch.__version__}", flush=True)
+    print(f"{describe_device(device).removesuffix(', float32')}; PyTorch {torch.__version__}", flush=True)
     model = build_bert(**QUICK if options.quick else {}, scale=STEEP_RANGE).to(device)
     checkpoint = wrap(model, tokens)
     precisions = [name for name in PRECISIONS if _has(name, checkpoint)]
@@ -182,9 +181,7 @@ def print_speed(
     for precision in precisions:
         for n_examples in batches:
             speed = measure(checkpoint, write_texts(n_examples, n_tokens), Settings(precision=precision), n_rounds)
-            n_operations = n_examples * count_operations(
-                checkpoint.model, n_tokens, round(speed.n_nodes), first_token_only=True
-            )
+            n_operations = n_examples * count_work(checkpoint.model, n_tokens, speed.n_nodes, precision)
             total = sum(speed.split)
             cells = [
                 precision,
@@ -201,6 +198,16 @@ def print_speed(
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def count_work(model: torch.nn.Module, n_tokens: int, n_nodes: float, precision: str) -> float:
+    """Counts the floating-point operations of an example (`tests.benchmarks.floor`, one row in the top layer).
+
+    The node α = 1, for which all layers share a pass, is left out, and so is F(A′) in float32, where a node gives it;
+    elsewhere it is a pass of its own in float32, which is counted like the others.
+    """
+    none, one = (count_operations(model, n_tokens, n, first_token_only=True) for n in (0, 1))
+    return none + (one - none) * (n_nodes - (1.5 if precision == "float32" else 1))  # F(A′) is half of a node
+
+
 def measure(checkpoint: Checkpoint, texts: list[str], settings: Settings, n_rounds: int) -> Speed:
     """Measures one batch in one precision."""
     device, found = checkpoint.device, list[Attribution]()
@@ -215,6 +222,7 @@ def measure(checkpoint: Checkpoint, texts: list[str], settings: Settings, n_roun
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     examples = tuple(Example(text, None, result.target) for text, result in zip(texts, found, strict=True))
     data = ExampleSet(examples, found[0].labels, (), "random words", "", 0)
+    together = bucket_examples(checkpoint, [encode(checkpoint, text) for text in texts])
     n_nodes = float(np.mean([result.n_nodes for result in found]))
     gaps = [result.convergence_delta / (result.output - result.baseline_output) for result in found]
     return Speed(
@@ -222,7 +230,7 @@ def measure(checkpoint: Checkpoint, texts: list[str], settings: Settings, n_roun
         n_nodes=n_nodes,
         gap=float(np.abs(gaps).max()),
         peak=peak,
-        stated=estimate_whole(checkpoint.model, len(found[0].tokens), len(texts), n_nodes=4),
+        stated=estimate_whole(checkpoint.model, len(found[0].tokens), max(map(len, together)), n_nodes=4),
         split=split_time(checkpoint, texts, settings),
         importance=measure_time(
             lambda: list(measure_importance(checkpoint, data, n_examples=None, settings=settings)), device, n_rounds

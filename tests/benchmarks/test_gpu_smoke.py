@@ -7,6 +7,7 @@ import torch
 from attattr_core import load_checkpoint
 from attattr_core.checkpoints.catalog import find_folder
 from tests.benchmarks import gpu
+from tests.benchmarks.models import build_bert
 from tests.benchmarks.precision import attribute_all, choose_texts, compare, round_to_tf32
 
 
@@ -14,9 +15,19 @@ def test_the_benchmark_of_a_card_runs(capsys):
     gpu.main(["--device", "cpu", "--quick"])
     printed = capsys.readouterr().out
     assert "tf32: The device 'cpu' does not compute in tf32" in printed
-    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith(("| float32 | 2 |", "| bfloat16 | 2 |"))]
+    begin = ("| float32 | 2 |", "| bfloat16 | 2 |")
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith(begin)]
     assert len(rows) == 2
     assert all(float(row[2]) > 0 for row in rows)
+
+
+def test_operations_by_hand():
+    """Of one layer and token: the passes of the nodes below α = 1, the clean one, and F(A′) where no node gives it."""
+    model = build_bert(n_layers=1, n_heads=1, hidden=2, inner=4)
+    own = 2 * (2 * 2 + 2 * 2 * 4)  # output projection and feed-forward, forward
+    clean = own + 2 * 3 * 2 * 2 + 4 * 2  # with Q, K and V, Q Kᵀ and A V
+    assert gpu.count_work(model, 1, 5, "float32") == clean + 4 * 2 * own + 4 * 2
+    assert gpu.count_work(model, 1, 5, "tf32") == clean + 4 * 2 * own + own + 4 * 2
 
 
 def test_a_device_that_is_not_there(capsys):
