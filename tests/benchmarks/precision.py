@@ -1,4 +1,4 @@
-"""What TF32 and bfloat16 change: ``python -m tests.benchmarks.precision [--n-examples 30] [--device cuda]``.
+"""What TF32 and bfloat16 change: ``python -m tests.benchmarks.precision [--n-examples 20] [--device cuda]``.
 
 Attributions of the project's own sentences and pairs (drawn with a fixed seed, predicted label, default convention) in
 each precision are compared with those in float32: the largest difference of an entry as a share of the example's
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.precision", description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--n-examples", type=int, default=30, metavar="N", help="of each checkpoint (default: %(default)s)"
+        "--n-examples", type=int, default=20, metavar="N", help="of each checkpoint (default: %(default)s)"
     )
     parser.add_argument("--models", default="sst2,snli", help="embedded checkpoints (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, where products are rounded, or cuda (default: cpu)")

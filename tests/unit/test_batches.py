@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from engine_cases import EXAMPLES, PAIR, TEXT, as_texts, assert_same
-from random_models import build_checkpoint
+from random_models import build_checkpoint, build_model, build_tokenizer
 
 from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch, attribute_layers
 from attattr_core.engine import batches, chunks, integration, path
@@ -156,14 +156,14 @@ def test_what_cannot_be_cut_is_said_in_one_sentence(checkpoint, monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_a_card_that_is_really_full(monkeypatch):
+def test_a_card_that_is_really_full():
     """As many rows as would fit an empty card, on one whose memory is taken but for a little."""
-    checkpoint = build_checkpoint("bert", dtype=torch.float32)
-    checkpoint.model.to("cuda")
-    settings, examples = Settings(rule="gauss-lobatto", n_steps=65), [PAIR] * 32
+    model = build_model("bert", dtype=torch.float32, hidden_size=192, intermediate_size=768).to("cuda")
+    checkpoint = Checkpoint.from_model(model, build_tokenizer())
+    settings, examples = Settings(rule="gauss-lobatto", n_steps=65), [PAIR] * 32  # 2,048 rows of half a megabyte
     whole = attribute_batch(checkpoint, examples, settings=settings)
     torch.cuda.empty_cache()
-    used = torch.cuda.memory_allocated() + 12 * 2**20
+    used = torch.cuda.memory_allocated() + 100 * 2**20
     torch.cuda.set_per_process_memory_fraction(used / torch.cuda.get_device_properties(0).total_memory)
     try:
         found = attribute_batch(checkpoint, examples, settings=settings)
