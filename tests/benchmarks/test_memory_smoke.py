@@ -43,4 +43,4 @@ def test_rows_on_a_card_fill_half_of_what_is_free_or_held_unused(monkeypatch):
 def test_no_more_rows_are_stated_than_there_are_nodes():
     model = build_bert(n_layers=3, n_heads=2, hidden=8, inner=16)
     one, two = (estimate_whole(model, 5, n_nodes=n) for n in (1, 2))
-    assert two - one == estimate_row(model, 5, 3)
+    assert two - one == pytest.approx(1.1 * estimate_row(model, 5, 3), abs=1)  # the tenth is the allocator's
