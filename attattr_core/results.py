@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def dump_result(figures: FaithfulnessFigures) -> str:
         "counts": first.counts.tolist(),
         "modes": modes,
         "receptive_field": {"quantiles": _round(field.quantiles), "histogram": field.histogram.tolist()},
-        "settings": asdict(figures.settings),
+        "settings": figures.settings.as_dict(),
         "versions": figures.versions,
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"

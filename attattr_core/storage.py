@@ -5,7 +5,7 @@ import json
 import math
 import operator
 import zipfile
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,7 +91,7 @@ def load_attribution(path: str | Path) -> Attribution:
 def _describe(attribution: Attribution) -> dict[str, Any]:
     described = {name: getattr(attribution, name) for name in _PLAIN}
     described["output"] = attribution.output if math.isfinite(attribution.output) else None
-    described["settings"] = asdict(attribution.settings)
+    described["settings"] = attribution.settings.as_dict()
     return {"format": FORMAT, "version": VERSION, **described}
 
 

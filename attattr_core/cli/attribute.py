@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, check_suffix, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, add_precision, check_suffix, load_model
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
@@ -34,9 +34,9 @@ def add_parser(subparsers: Any) -> None:
         "--target", default="predicted", help="predicted (default), a label name or a class index", metavar="LABEL"
     )
     parser.add_argument("--rule", choices=RULES, help=RULE_HELP)
-    precision = parser.add_mutually_exclusive_group()
-    precision.add_argument("--n-steps", type=int, metavar="N", help="a fixed number of quadrature nodes")
-    precision.add_argument(
+    accuracy = parser.add_mutually_exclusive_group()
+    accuracy.add_argument("--n-steps", type=int, metavar="N", help="a fixed number of quadrature nodes")
+    accuracy.add_argument(
         "--tolerance",
         type=float,
         default=DEFAULT_TOLERANCE,
@@ -48,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--function", choices=FUNCTIONS, default=FUNCTIONS[0], help="F, what is explained (default: %(default)s)"
     )
+    add_precision(parser)
     parser.add_argument("--layer", type=int, metavar="L", help="pictures: layer from 1 (default: the strongest head's)")
     parser.add_argument("--head", type=int, metavar="H", help="pictures: head from 1 (default: all of --layer)")
     parser.add_argument("--device", help=DEVICE_HELP)
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> None:
     from attattr_core.settings import Settings
     from attattr_core.view import select_map
 
-    settings = Settings(options.function, options.baseline, options.rule, options.n_steps, options.tolerance)
+    names = ("function", "baseline", "rule", "n_steps", "tolerance", "precision")
+    settings = Settings(**{name: getattr(options, name) for name in names})
     checkpoint = load_model(options.model, options.device)
     steps = attribute_layers(checkpoint, options.text, options.text_pair, target=options.target, settings=settings)
     clean = next(steps)

@@ -1,10 +1,12 @@
 """What several commands share: files that can be written, and a classifier from its name."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attattr_core.errors import UserError
+from attattr_core.settings import PRECISIONS
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
 MODEL_HELP = "sst2, snli, a folder in Hugging Face format, or a model of the Hub: id, id@revision or address"
 RULE_HELP = "quadrature rule (default: gauss-lobatto to a tolerance, gauss-legendre for a fixed number of nodes)"
 DEVICE_HELP = "cpu, cuda, cuda:1 or mps (default: the fastest that is there)"
+PRECISION_HELP = (
+    "arithmetic of the nodes' gradients: float32, or on a card tf32 or bfloat16, faster and with fewer digits; the "
+    "convergence delta tells what they cost (default: %(default)s)"
+)
+
+
+def add_precision(parser: argparse._ActionsContainer) -> None:
+    """Adds ``--precision`` to a command or a group of its options."""
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=PRECISION_HELP)
 
 
 def check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, add_precision, check_suffix, load_model
 from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import check_outputs
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
@@ -43,6 +43,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the choice and the random orders (default: %(default)s)"
     )
+    add_precision(parser)
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the file to write")
     add_engine_options(parser)
@@ -90,9 +91,11 @@ def _measure(
 ) -> "DatasetFaithfulness":
     from tqdm import tqdm
 
+    from attattr_core.settings import Settings
     from attattr_core.trees.faithfulness import measure_dataset
 
-    steps = measure_dataset(checkpoint, texts, mode=mode, n_seeds=options.n_seeds, seed=options.seed, workers=workers)
+    wanted = {"n_seeds": options.n_seeds, "seed": options.seed, "settings": Settings(precision=options.precision)}
+    steps = measure_dataset(checkpoint, texts, mode=mode, **wanted, workers=workers)
     *_, last = tqdm(steps, total=len(texts), unit="example", desc=f"{mode} trees", leave=False)
     return last
 
@@ -117,7 +120,7 @@ def _summarise(
         seed=options.seed,
         modes={mode: summarise_mode(result) for mode, result in measured.items()},
         receptive_field=summarise_distances(first.distances),
-        settings=Settings(),
+        settings=Settings(precision=options.precision),
         versions={"python": platform.python_version(), **{name: version(name) for name in ("torch", "transformers")}},
     )
 

@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, RULE_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.common import (
+    DEVICE_HELP,
+    MODEL_HELP,
+    RULE_HELP,
+    add_precision,
+    check_suffix,
+    load_model,
+    open_examples,
+)
 from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP, EMBEDDED_SETS
@@ -13,6 +21,7 @@ from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
 from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.results import METHODS, describe_cut
+from attattr_core.settings import PRECISIONS
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
@@ -50,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
     )
     work.add_argument("--rule", choices=RULES, help=f"attattr: {RULE_HELP}")
     work.add_argument("--n-steps", type=int, metavar="N", help="attattr: a fixed number of nodes (authors: 20, left)")
+    add_precision(work)
     work.add_argument("--resume", action="store_true", help="go on from what a stopped or killed job has done")
     work.add_argument("--device", help=DEVICE_HELP)
     add_engine_options(parser)
@@ -62,8 +72,10 @@ def run(options: argparse.Namespace) -> None:
     if options.picture:
         check_suffix(options.picture, _PICTURES)
     check_outputs(filter(None, (options.output, options.picture)), (options.data, options.model))
-    if options.method != METHODS[0] and (options.n_steps is not None or options.rule):
-        raise UserError(f"--rule and --n-steps belong to attattr, not to {options.method}: leave them out.")
+    has_settings = options.n_steps is not None or options.rule or options.precision != PRECISIONS[0]
+    if options.method != METHODS[0] and has_settings:
+        names = "--rule, --n-steps and --precision"
+        raise UserError(f"{names} belong to attattr, not to {options.method}: leave them out.")
     if not options.data and options.model not in EMBEDDED_SETS:
         raise UserError(f"There is no data set for {options.model!r}: give one with --data.")
     check_engine(options)
@@ -92,7 +104,7 @@ def _find_or_measure(checkpoint: "Checkpoint", options: argparse.Namespace) -> t
     wanted = {
         "n_examples": options.n_examples,
         "seed": options.seed,
-        "settings": Settings(rule=options.rule, n_steps=options.n_steps),
+        "settings": Settings(rule=options.rule, n_steps=options.n_steps, precision=options.precision),
     }
     saved = find_saved(options.output, describe_importance(checkpoint, examples, options.method, **wanted))
     if saved is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, check_suffix, load_model, open_examples
+from attattr_core.cli.common import DEVICE_HELP, MODEL_HELP, add_precision, check_suffix, load_model, open_examples
 from attattr_core.cli.engines import add_engine_options, check_engine, choose_place, hiring
 from attattr_core.cli.outputs import beginning, check_outputs, name_partial
 from attattr_core.datasets import DATA_HELP
@@ -54,6 +54,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--without-texts", action="store_true", help="blank the examples' tokens that are not in the pattern"
     )
+    add_precision(parser)
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="the list to write")
     add_engine_options(parser)
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
 def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, workers: Any) -> "TriggerSet":
     from attattr_core.cli.progress import show_progress
     from attattr_core.triggers.cut_texts import tell_cut
-    from attattr_core.triggers.mining import mine_triggers
+    from attattr_core.triggers.mining import DEFAULT_SETTINGS, mine_triggers
     from attattr_core.triggers.overlap import choose_examples
 
     with beginning(options.output, resume=options.resume):
@@ -96,6 +97,7 @@ def _mine(checkpoint: Any, examples: Any, options: argparse.Namespace, workers: 
             n_examples=options.n_examples,
             min_tokens=options.min_tokens,
             seed=options.seed,
+            settings=replace(DEFAULT_SETTINGS[options.mode], precision=options.precision),
             state=name_partial(options.output),
             workers=workers,
         )

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
 from attattr_core.engine.encoding import Encoded, encode
-from attattr_core.engine.integration import Integrator, LayerIntegral
+from attattr_core.engine.integration import Integrator
 from attattr_core.engine.outputs import (
     check_function,
     compute_output,
@@ -134,8 +133,9 @@ def _attribute_encoded(
         predicted = find_predictions(clean.logits, kind).tolist()
         targets = [checkpoint.find_target(target, guess) for target, guess in zip(wanted, predicted, strict=True)]
         target_ids = torch.tensor(targets, device=checkpoint.device)
+        attentions = [layer.attention.cpu().numpy() for layer in clean.layers]
         drafts = [
-            _Draft(checkpoint, clean, index, encoded[index], texts[index], targets[index], settings)
+            _Draft(checkpoint, clean, attentions, index, encoded[index], texts[index], targets[index], settings)
             for index in range(len(encoded))
         ]
         yield drafts
@@ -143,8 +143,9 @@ def _attribute_encoded(
         integrator = Integrator(model, clean, target_ids, settings)
         for layer in reversed(range(len(clean.layers))):
             integral = integrator.integrate(layer, baselines[layer])
+            found = {name: tensor.cpu().numpy() for name, tensor in vars(integral).items()}  # once for all examples
             for draft in drafts:
-                draft.add(layer, integral, integrator.chunks.notice)
+                draft.add(layer, found, integrator.chunks.notice)
             yield drafts
 
 
@@ -155,6 +156,7 @@ class _Draft:
         self,
         checkpoint: Checkpoint,
         clean: Record,
+        attentions: Sequence[np.ndarray],
         index: int,
         encoded: Encoded,
         texts: tuple[str, ...],
@@ -166,7 +168,7 @@ class _Draft:
         n_layers = len(clean.layers)
         logits = clean.logits[index : index + 1]
         kind = find_output_kind(checkpoint.model.config)
-        attention = np.stack([self._crop(layer.attention) for layer in clean.layers])
+        attention = np.stack([self._crop(maps) for maps in attentions])
         output = compute_output(logits, torch.tensor([target], device=logits.device), settings.function, kind)
         self.fixed = {
             "attention": attention,
@@ -192,17 +194,17 @@ class _Draft:
             "n_nodes": np.zeros(n_layers, dtype=np.int64),
         }
 
-    def add(self, layer: int, integral: LayerIntegral, notice: str) -> None:
+    def add(self, layer: int, integral: dict[str, np.ndarray], notice: str) -> None:
         self.fixed["notice"] = " ".join(filter(None, (self.notice, notice)))
-        self.growing["attribution"][layer] = self._crop(integral.attribution)
+        self.growing["attribution"][layer] = self._crop(integral["attribution"])
         for name in ("baseline_output", "convergence_delta", "n_nodes"):
-            self.growing[name][layer] = getattr(integral, name)[self.index].item()
+            self.growing[name][layer] = integral[name][self.index]
 
     def finish(self) -> Attribution:
         return Attribution(**self.fixed, **{name: array.copy() for name, array in self.growing.items()})
 
-    def _crop(self, maps: Tensor) -> np.ndarray:
-        return maps[self.index, :, : self.n_tokens, : self.n_tokens].cpu().numpy()
+    def _crop(self, maps: np.ndarray) -> np.ndarray:
+        return maps[self.index, :, : self.n_tokens, : self.n_tokens]
 
 
 def _describe_cut(encoded: Encoded) -> str:

@@ -10,6 +10,7 @@ from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.chunks import telling_shortage
 from attattr_core.engine.encoding import SPECIAL, Encoded, collate, replace_words
 from attattr_core.engine.families import count_heads, find_family
+from attattr_core.engine.precision import computing
 from attattr_core.engine.replay import Record, record
 from attattr_core.errors import UserError
 
@@ -62,7 +63,8 @@ def record_batch(checkpoint: Checkpoint, encoded: Sequence[Encoded]) -> Record:
     Raises:
         UserError: When the logits are not numbers.
     """
-    with telling_shortage(checkpoint.model, max(len(example.tokens) for example in encoded)):
+    n_tokens = max(len(example.tokens) for example in encoded)
+    with telling_shortage(checkpoint.model, n_tokens), computing("float32", checkpoint.device):
         clean = record(checkpoint.model, collate(checkpoint, encoded))
     check_logits(checkpoint, clean.logits)
     return clean
@@ -80,7 +82,8 @@ def prepare_baselines(checkpoint: Checkpoint, clean: Record, encoded: Sequence[E
         longest = max(len(example.tokens) for example in encoded)
         sentences = [list(example.sentences) + [SPECIAL] * (longest - len(example.tokens)) for example in encoded]
         special = torch.tensor(sentences, device=checkpoint.device) == SPECIAL
-        unknown = record(checkpoint.model, replace_words(checkpoint, clean.inputs, special))
+        with computing("float32", checkpoint.device):
+            unknown = record(checkpoint.model, replace_words(checkpoint, clean.inputs, special))
         return [layer.attention for layer in unknown.layers]
     if name == "zero":
         return [torch.zeros_like(layer.attention[:1, :1]) for layer in clean.layers]

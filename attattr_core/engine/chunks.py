@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from attattr_core.engine.families import count_heads, find_family
+from attattr_core.engine.precision import computing
 from attattr_core.engine.products import find_product
 from attattr_core.engine.replay import find_layers
 from attattr_core.errors import UserError
@@ -56,13 +57,14 @@ def estimate_row(model: PreTrainedModel, n_tokens: int, n_layers: int) -> int:
     return model.dtype.itemsize * (n_layers * (n_tokens * sum(widths) + maps) + 3 * n_tokens * max(widths))
 
 
-def estimate_whole(model: PreTrainedModel, n_tokens: int, n_examples: int = 1) -> int:
+def estimate_whole(model: PreTrainedModel, n_tokens: int, n_examples: int = 1, *, n_nodes: int = 32) -> int:
     """Estimates the largest number of bytes that attributing a batch takes: ``whole`` of this module's formulas.
 
     Args:
         model: The model, on the device where it runs.
         n_tokens: T.
         n_examples: Examples that run together.
+        n_nodes: Nodes of an example that do, at most: the last level of a tolerance adds 32, the first two 4 each.
     """
     n_layers, n_heads = count_heads(model.config)
     size, hidden = model.dtype.itemsize, model.config.hidden_size
@@ -72,7 +74,8 @@ def estimate_whole(model: PreTrainedModel, n_tokens: int, n_examples: int = 1) -
         weights += sum(linear.weight.numel() * size for linear in linears)
     maps = n_layers * n_heads * n_tokens**2
     record = size * n_examples * (maps + 2 * n_layers * n_tokens * hidden)
-    chunk = count_rows(model, n_tokens, n_layers) * estimate_row(model, n_tokens, n_layers)
+    n_rows = min(count_rows(model, n_tokens, n_layers), n_examples * n_nodes)
+    chunk = n_rows * estimate_row(model, n_tokens, n_layers)
     sums = size * n_examples * ((n_layers + 7) * n_tokens * hidden + 3 * n_heads * n_tokens**2)
     return int(_ALLOCATOR * (weights + record + chunk + sums + 2 * 4 * n_examples * maps))
 
@@ -86,11 +89,12 @@ def count_rows(model: PreTrainedModel, n_tokens: int, n_layers: int) -> int:
         n_layers: Layers that run.
 
     Returns:
-        At least 1.
+        At least 1; on a card what fills half of the memory that is free, or held by PyTorch and unused.
     """
     per_row = estimate_row(model, n_tokens, n_layers)
     if model.device.type == "cuda":
-        return max(1, torch.cuda.mem_get_info(model.device)[0] // 2 // per_row)
+        unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
+        return max(1, (torch.cuda.mem_get_info(model.device)[0] + unused) // 2 // per_row)
     return max(1, min(CPU_BYTES // per_row, CPU_TOKENS // n_tokens))
 
 
@@ -107,7 +111,13 @@ class Chunks:
         self.n_halvings = 0
 
     def run(
-        self, rows: Tensor, n_rows: int, n_tokens: int, function: Callable[[Tensor], Result]
+        self,
+        rows: Tensor,
+        n_rows: int,
+        n_tokens: int,
+        function: Callable[[Tensor], Result],
+        *,
+        precision: str = "float32",
     ) -> Iterator[tuple[Tensor, Result]]:
         """Runs a function on chunks of rows.
 
@@ -116,6 +126,7 @@ class Chunks:
             n_rows: How many may run at a time, as from `count_rows`.
             n_tokens: Tokens of a row, for what is said of one that does not fit.
             function: What to do with a chunk of them. When memory runs out it is called again with fewer rows.
+            precision: In which it computes (see `attattr_core.engine.precision`).
 
         Yields:
             Each chunk with its result.
@@ -126,7 +137,8 @@ class Chunks:
         n_rows = max(1, n_rows >> self.n_halvings)
         while len(rows):
             chunk = rows[:n_rows]
-            done = attempt(lambda chunk=chunk: function(chunk))
+            with computing(precision, self.model.device):
+                done = attempt(lambda chunk=chunk: function(chunk))
             if done:
                 yield chunk, done[0]
                 rows = rows[n_rows:]

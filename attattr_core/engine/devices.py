@@ -1,7 +1,8 @@
 """Where a model runs, and how that is said.
 
 The dtype is float32 everywhere: a gap of the completeness certificate is a few parts in a million of F, which float16
-and bfloat16 (three digits) cannot resolve, and float64 is missing on MPS and 64 times slower on most cards.
+and bfloat16 (three digits) cannot resolve, and float64 is missing on MPS and 64 times slower on most cards. Gradients
+along the path may be computed in less (`attattr_core.engine.precision`), and the certificate tells what that costs.
 """
 
 import os

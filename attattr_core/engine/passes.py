@@ -11,11 +11,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from attattr_core.engine.families import Family
 from attattr_core.engine.interception import Attended, Interception, find_allowed
 from attattr_core.engine.products import multiply
+
+_LEAST = torch.finfo(torch.bfloat16).min
 
 
 def compute_context(attention: Tensor, value: Tensor) -> Tensor:
@@ -25,6 +28,8 @@ def compute_context(attention: Tensor, value: Tensor) -> Tensor:
 
 def attend_plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
     """Attends without keeping the probabilities, (B, H, T, d) in and the context, (B, T, H, d), out."""
+    if mask is not None and query.dtype == torch.bfloat16 and mask.is_floating_point():
+        mask = mask.clamp(min=_LEAST)  # not −∞: a query that may see nothing sees all alike, as in float32
     context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
     return context.transpose(1, 2)
 

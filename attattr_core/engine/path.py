@@ -24,6 +24,7 @@ class Path:
         direction: From there to the context of the clean pass.
         compute_output: F from logits and the indices of their examples.
         chunks: What runs rows in chunks that fit the memory.
+        precision: In which F and its gradients are computed along the path; F(A′) is float32.
     """
 
     model: PreTrainedModel
@@ -33,6 +34,7 @@ class Path:
     direction: Tensor
     compute_output: Callable[[Tensor, Tensor], Tensor]
     chunks: Chunks
+    precision: str
 
     def evaluate_start(self) -> Tensor:
         """Computes F(A′), (B,)."""
@@ -48,13 +50,19 @@ class Path:
             For a chunk of n rows their indices, (n,), F, (n,), and ∂F/∂C, (n, T, H, d).
         """
         every = torch.arange(len(examples), device=self.start.device)
-        for rows, found in self._run(every, lambda rows: self._differentiate(examples[rows], alphas[rows])):
+
+        def differentiate(rows: Tensor) -> tuple[Tensor, Tensor]:
+            return self._differentiate(examples[rows], alphas[rows])
+
+        for rows, found in self._run(every, differentiate, self.precision):
             yield rows, *found
 
-    def _run(self, rows: Tensor, function: Callable[[Tensor], Any]) -> Iterator[tuple[Tensor, Any]]:
+    def _run(
+        self, rows: Tensor, function: Callable[[Tensor], Any], precision: str = "float32"
+    ) -> Iterator[tuple[Tensor, Any]]:
         n_tokens = self.start.shape[1]
         n_rows = count_rows(self.model, n_tokens, len(self.clean.layers) - self.layer)
-        return self.chunks.run(rows, n_rows, n_tokens, function)
+        return self.chunks.run(rows, n_rows, n_tokens, function, precision=precision)
 
     def _differentiate(self, examples: Tensor, alphas: Tensor) -> tuple[Tensor, Tensor]:
         context = (self.start[examples] + alphas.view(-1, 1, 1, 1) * self.direction[examples]).requires_grad_()

@@ -45,6 +45,7 @@ def multiply(linear: nn.Linear, states: Tensor) -> Tensor:
         Its output, (…, out_features); the two products differ by rounding only.
     """
     is_plain = type(linear) is nn.Linear and states.dtype == torch.float32 and states.device.type == "cpu"
+    is_plain = is_plain and not torch.is_autocast_enabled("cpu")
     if is_plain and states.numel() and find_product():
         return _OneDNN.apply(states, linear)
     return type(linear).forward(linear, states)

@@ -28,6 +28,7 @@ from transformers.pytorch_utils import Conv1D
 
 from attattr_core.engine.families import Family, check_config, find_family
 from attattr_core.engine.passes import PASS, attend_plainly, compute_context
+from attattr_core.engine.precision import computing_layer
 from attattr_core.engine.products import forget, multiply
 from attattr_core.engine.runs import (
     LayerRecord,
@@ -183,7 +184,10 @@ def find_layers(base: nn.Module, path: str) -> list[nn.Module]:
 def _wrap_layer(forward: Callable) -> Callable:
     def run(*args, **kwargs) -> Tensor | tuple:
         current = PASS.get()
-        return forward(*args, **kwargs) if current is None else current.run_layer(forward, args, kwargs)
+        if current is None:
+            return forward(*args, **kwargs)
+        with computing_layer():
+            return current.run_layer(forward, args, kwargs)
 
     return run
 

@@ -33,7 +33,7 @@ def dump_importance(importance: HeadImportance) -> str:
         "n_examples": importance.n_examples,
         "n_cut": importance.n_cut,
         "seed": importance.seed,
-        "settings": asdict(importance.settings) if importance.settings else None,
+        "settings": importance.settings.as_dict() if importance.settings else None,
         "versions": importance.versions or {},
         "n_layers": n_layers,
         "n_heads": n_heads,
@@ -103,6 +103,7 @@ def find_saved(path: str | Path, described: HeadImportance) -> HeadImportance | 
 def name_file(described: HeadImportance) -> str:
     """Makes a file name for a folder of saved importances: the same for the same work, and for no other."""
     plain = asdict(replace(described, values=None))
+    plain["settings"] = described.settings and described.settings.as_dict()
     content = json.dumps([plain[name] for name in _PROVENANCE])
     return f"importance-{described.method}-{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
 

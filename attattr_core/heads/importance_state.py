@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ def build_key(
         "data": hashlib.sha256(json.dumps(answers).encode()).hexdigest(),
         "n_examples": described.n_examples,
         "seed": described.seed,
-        "settings": asdict(described.settings) if described.settings else None,
+        "settings": described.settings.as_dict() if described.settings else None,
         "versions": described.versions,
         "device": device_type,
         "type": str(checkpoint.model.dtype),

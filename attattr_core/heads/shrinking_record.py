@@ -31,7 +31,7 @@ def build_record(
     why = None
     if importance is not None:
         why = {name: getattr(importance, name) for name in names}
-        why["settings"] = asdict(importance.settings) if importance.settings else None
+        why["settings"] = importance.settings.as_dict() if importance.settings else None
         n_heads = importance.values.shape[1]
         lowest = importance.list_order()[: len(smaller.heads)].tolist()
         why["are_least"] = {layer * n_heads + head for layer, head in smaller.heads} == set(lowest)

@@ -154,7 +154,7 @@ def _write_first_curve(study: HeadStudy) -> dict[str, Any]:
 
 def _write_importance(importance: HeadImportance) -> dict[str, Any]:
     content = {field.name: getattr(importance, field.name) for field in fields(importance) if field.name != "values"}
-    content["settings"] = asdict(importance.settings) if importance.settings else None
+    content["settings"] = importance.settings.as_dict() if importance.settings else None
     return {"head_importance": importance.values.tolist(), **content}
 
 

@@ -7,7 +7,7 @@ entry, and ``provenance`` of the first one (checkpoint, data, settings, digests 
 import json
 import operator
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def write_provenance(triggers: TriggerSet) -> dict[str, Any]:
         **{name: getattr(triggers, name) for name in (*_TEXTS, "n_examples", "seed")},
         "labels": list(triggers.labels),
         "example_digests": list(triggers.example_digests),
-        "settings": None if triggers.settings is None else asdict(triggers.settings),
+        "settings": None if triggers.settings is None else triggers.settings.as_dict(),
         "versions": triggers.versions,
     }
 

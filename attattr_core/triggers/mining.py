@@ -36,11 +36,12 @@ from attattr_core.triggers.results import Trigger, TriggerSet
 from attattr_core.triggers.strongest import find_patterns
 from attattr_core.triggers.versions import list_versions
 
-__all__ = ["DEFAULT_EXAMPLES", "MODES", "PAPER_SETTINGS", "MiningSoFar", "mine_triggers"]
+__all__ = ["DEFAULT_EXAMPLES", "DEFAULT_SETTINGS", "MODES", "PAPER_SETTINGS", "MiningSoFar", "mine_triggers"]
 
 MODES = ("paper", "pooled")
 DEFAULT_EXAMPLES = 500
 PAPER_SETTINGS = Settings(rule="left", n_steps=64)
+DEFAULT_SETTINGS = {"paper": PAPER_SETTINGS, "pooled": Settings()}
 
 
 def mine_triggers(
@@ -81,7 +82,7 @@ def mine_triggers(
         raise UserError(f"The number of examples to mine is {n_examples}: choose 1 or more.")
     if seed is not None and seed < 0:
         raise UserError(f"The seed is {seed}: choose 0 or more, or none for the first examples.")
-    settings = settings or (PAPER_SETTINGS if mode == "paper" else Settings())
+    settings = settings or DEFAULT_SETTINGS[mode]
     check_classes(checkpoint)
     examples = rename_classes(examples, checkpoint.labels)
     check_function(settings.function, find_output_kind(checkpoint.model.config))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
@@ -83,7 +83,7 @@ def build_key(checkpoint: Checkpoint, job: TriggerSet, min_tokens: int, device_t
         **{name: getattr(job, name) for name in ("mode", "model", "data", "n_examples", "seed", "versions")},
         "weights": checkpoint.identify_weights(),
         "min_tokens": min_tokens,
-        "settings": asdict(job.settings),
+        "settings": job.settings.as_dict(),
         "labels": list(job.labels),
         "examples": digest,
         "device": device_type,

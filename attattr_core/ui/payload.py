@@ -67,6 +67,7 @@ def build_payload(
         "output_kind": attribution.output_kind,
         "baseline": settings.baseline,
         "rule": settings.rule,
+        "precision": settings.precision,
         "tolerance": settings.tolerance if settings.n_steps is None else None,
         "output": _to_json(attribution.output),
         "baseline_output": _list_finished(attribution.baseline_output, finished),

@@ -45,6 +45,13 @@ def test_layers_to_come_are_null_and_not_sent():
         assert message[name][1] is not None
 
 
+def test_the_precision_is_sent():
+    result = make_attribution()
+    settings = replace(result.settings, precision="bfloat16")
+    assert build(result)["precision"] == "float32"
+    assert build(replace(result, settings=settings))["precision"] == "bfloat16"
+
+
 def test_only_the_layers_named_are_sent():
     assert set(build(make_attribution(), layers=[1])["maps"]) == {"1"}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from engine_cases import EXAMPLES, PAIR, TEXT, as_texts, assert_same
-from random_models import build_checkpoint
+from random_models import build_checkpoint, build_model, build_tokenizer
 
 from attattr_core import Checkpoint, Settings, UserError, attribute, attribute_batch, attribute_layers
-from attattr_core.engine import batches, chunks, path
+from attattr_core.engine import batches, chunks, integration, path
 from attattr_core.engine.replay import replay
 
 
@@ -124,6 +124,54 @@ def test_a_full_card_halves_the_chunks_and_gives_the_same_result(checkpoint, mon
         assert_same(replace(one, notice=other.notice), other, 1e-12)
     assert 2 <= max(n_rows) <= 5  # halved, not one by one
     assert "the work goes on" in caplog.text
+
+
+def test_a_card_that_is_full_only_on_the_way_back(checkpoint, monkeypatch):
+    """Gradients take more than the pass: of the nodes, and of the clean pass at α = 1."""
+    settings = Settings(rule="gauss-lobatto", n_steps=5)
+    whole = attribute_batch(checkpoint, EXAMPLES, settings=settings)
+    differentiate, n_failures = torch.autograd.grad, []
+
+    def fail(outputs, inputs):
+        if len(inputs[0] if isinstance(inputs, list) else inputs) > 1:
+            n_failures.append(isinstance(inputs, list))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return differentiate(outputs, inputs)
+
+    monkeypatch.setattr(torch.autograd, "grad", fail)
+    for one, other in zip(attribute_batch(checkpoint, EXAMPLES, settings=settings), whole, strict=True):
+        assert "memory of cpu was short" in one.notice
+        assert_same(replace(one, notice=other.notice), other, 1e-12)
+    assert set(n_failures) == {True, False}
+
+
+def test_what_cannot_be_cut_is_said_in_one_sentence(checkpoint, monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(integration, "compute_context", fail)
+    with pytest.raises(UserError, match="does not hold texts of 9 tokens: take a shorter text"):
+        attribute(checkpoint, TEXT)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_card_that_is_really_full():
+    """As many rows as would fit an empty card, on one whose memory is taken but for a little."""
+    model = build_model("bert", dtype=torch.float32, hidden_size=192, intermediate_size=768).to("cuda")
+    checkpoint = Checkpoint.from_model(model, build_tokenizer())
+    settings, examples = Settings(rule="gauss-lobatto", n_steps=65), [PAIR] * 32  # 2,048 rows of half a megabyte
+    whole = attribute_batch(checkpoint, examples, settings=settings)
+    torch.cuda.empty_cache()
+    used = torch.cuda.memory_allocated() + 100 * 2**20
+    torch.cuda.set_per_process_memory_fraction(used / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        found = attribute_batch(checkpoint, examples, settings=settings)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    for one, other in zip(found, whole, strict=True):
+        assert "memory of cuda:0 was short" in one.notice
+        assert_same(replace(one, notice=other.notice), other, 1e-5)
 
 
 def test_what_does_not_fit_at_all_is_said_in_one_sentence(checkpoint, monkeypatch):

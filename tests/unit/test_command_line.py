@@ -11,6 +11,8 @@ import torch
 
 from attattr_core import Settings, attribute, load_attribution, load_checkpoint
 from attattr_core.__main__ import main
+from attattr_core.engine import path
+from attattr_core.engine.replay import replay
 
 PAIR = ("Two dogs are asleep.", "The dogs are running.")
 
@@ -117,6 +119,29 @@ def test_an_output_that_is_there_survives_a_mistake(tmp_path):
     assert (tmp_path / "out.npz").read_text() == "kept"
 
 
+def test_a_card_that_was_full_is_told(tmp_path, capsys, monkeypatch):
+    def run_few(*parts):
+        if len(parts[-1]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return replay(*parts)
+
+    monkeypatch.setattr(path, "replay", run_few)
+    assert run("--model", "sst2", "--text", "a", "--n-steps", "2", "--output", tmp_path / "out.npz") == 0
+    assert "The memory of cpu was short, so smaller chunks ran" in capsys.readouterr().err
+    assert "smaller chunks ran" in load_attribution(tmp_path / "out.npz").notice
+
+
+def test_attributing_needs_no_gradio(tmp_path):
+    code = (
+        "import sys; sys.modules.update(gradio=None, gradio_client=None)\n"
+        "from attattr_core.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["attribute", "--model", "sst2", "--text", "a", "--n-steps", "1", "--output", str(tmp_path / "out.npz")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert load_attribution(tmp_path / "out.npz").finished.all()
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys; from attattr_core.__main__ import main\n"
@@ -125,5 +150,6 @@ def test_help_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
-    for option in ("model", "text-pair", "target", "rule", "n-steps", "tolerance", "baseline", "function", "output"):
+    options = "model text-pair target rule n-steps tolerance baseline function precision output"
+    for option in options.split():
         assert f"--{option}" in done.stdout

@@ -101,6 +101,7 @@ function methodParts(meta) {
   const nodes = used.length === 0 ? "" : (least === most ? least : least + "–" + most) + " nodes a layer";
   const parts = ["baseline: " + (BASELINES[meta.baseline] || meta.baseline), RULES[meta.rule] || meta.rule, nodes];
   if (meta.tolerance !== null && meta.tolerance !== undefined) parts.push("tolerance " + formatPercent(meta.tolerance));
+  if (meta.precision && meta.precision !== "float32") parts.push(meta.precision);
   const shown = parts.filter(Boolean);
   return shown.map((text, k) =>
     make("span", { class: "aa-unbroken", text: text + (k < shown.length - 1 ? " · " : "") }),
