@@ -1,7 +1,7 @@
 """How cost grows with tokens, layers and examples, beside what the arithmetic predicts.
 
     python -m tests.benchmarks.growth --panels tokens --json growth.json
-    python -m tests.benchmarks.growth --panels layers,examples --json growth.json --picture growth.png
+    python -m tests.benchmarks.growth --panels layers,examples --json growth.json --picture assets/pictures/growth.png
 
 A panel each, on the CPU with all of torch's threads, float32:
 
@@ -12,7 +12,8 @@ A panel each, on the CPU with all of torch's threads, float32:
 
 Points take turns, and the shortest of several times counts, for whatever else the machine does only adds to it. Printed
 and drawn are ratios to the first point: of seconds, and of the operations that the method needs (see
-`tests.benchmarks.operations`). Panels that FILE.json already has are kept, and drawn too.
+`tests.benchmarks.operations`). Panels that FILE.json already has are kept, and drawn too. On a busy machine
+``--threads 1 --processor`` is the steadier measure.
 """
 
 import argparse
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth", description=__doc__.split("\n")[0])
     parser.add_argument("--panels", default=",".join(SIZES), help="some of them (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    parser.add_argument("--processor", action="store_true", help="count the processor's time, not the clock's")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures in FILE")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw all panels, as .png, .svg or .pdf")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
@@ -87,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(describe_machine(), flush=True)
     panels = _read(options.json)
     for name in options.panels.split(","):
-        panels[name] = measure(name, _SMALL[name] if options.quick else SIZES[name], _N_ROUNDS[name])
+        clock = time.process_time if options.processor else time.perf_counter
+        panels[name] = measure(name, _SMALL[name] if options.quick else SIZES[name], _N_ROUNDS[name], clock=clock)
         print(f"\n{format_panel(name, panels[name])}", flush=True)
         if options.json:
             content = {name: asdict(panel) for name, panel in panels.items()}
@@ -102,16 +105,16 @@ def _read(path: Path | None) -> dict[str, Panel]:
     return {name: Panel(**panel) for name, panel in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
-def measure(name: str, sizes: Sequence[int], n_rounds: int) -> Panel:
+def measure(name: str, sizes: Sequence[int], n_rounds: int, *, clock: Callable[[], float] = time.perf_counter) -> Panel:
     """Measures a panel; its sizes take turns."""
     points = _build_examples(sizes) if name == "examples" else [_build_random(name, size) for size in sizes]
     seconds = [[] for _ in points]
     points[0][0]()  # warms up
     for _ in range(n_rounds):
         for taken, (run, _) in zip(seconds, points, strict=True):
-            start = time.perf_counter()
+            start = clock()
             run()
-            taken.append(time.perf_counter() - start)
+            taken.append(clock() - start)
     return Panel(list(sizes), [min(taken) for taken in seconds], [counted for _, counted in points])
 
 
