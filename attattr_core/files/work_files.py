@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,31 @@ from attattr_core.files.whole_files import replacing
 VERSION = 2
 _MAX_BYTES = 1 << 30
 _REST = 20  # times as long as a writing took passes before the next one: the files of long jobs grow
+
+
+class Pace:
+    """Writes what grows again and again: all writings together take a twentieth of a job's time, however long it is."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._next = 0.0
+        self._waiting: Callable[[], None] | None = None
+
+    def ask(self, write: Callable[[], None]) -> None:
+        """Writes, unless that was just done; then `flush` writes what was asked for last."""
+        self._waiting = write
+        if time.monotonic() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        if self._waiting is None:
+            return
+        start = time.monotonic()
+        self._waiting()
+        self._waiting = None
+        end = time.monotonic()
+        self._next = end + _REST * (end - start)
 
 
 class WorkFile:
@@ -29,8 +55,7 @@ class WorkFile:
             UserError: When the file would lie in no folder.
         """
         self.path, self.kind, self.key = path, kind, key
-        self._next = 0.0
-        self._dump: Callable[[], dict[str, Any]] | None = None
+        self._pace = Pace()
         if path is not None and not path.absolute().parent.is_dir():
             raise UserError(f"There is no folder {str(path.parent)!r} to keep the work in: make it first.")
 
@@ -66,23 +91,17 @@ class WorkFile:
         Args:
             dump: Gives the content, when it is written.
         """
-        if self.path is None:
-            return
-        self._dump = dump
-        if time.monotonic() >= self._next:
-            self.flush()
+        if self.path is not None:
+            self._pace.ask(partial(self._write, self.path, dump))
 
     def flush(self) -> None:
         """Writes what `save` was given last, if that waits."""
-        if self._dump is None or self.path is None:
-            return
-        start = time.monotonic()
-        content = {"format": self.kind, "version": VERSION, "key": self.key, **self._dump()}
-        with replacing(self.path) as file:
+        self._pace.flush()
+
+    def _write(self, path: Path, dump: Callable[[], dict[str, Any]]) -> None:
+        content = {"format": self.kind, "version": VERSION, "key": self.key, **dump()}
+        with replacing(path) as file:
             file.write(json.dumps(content, ensure_ascii=False, allow_nan=False).encode())
-        self._dump = None
-        end = time.monotonic()
-        self._next = end + _REST * (end - start)
 
     def _compare(self, key: dict[str, Any]) -> None:
         name = next((name for name in self.key if key.get(name) != self.key[name]), None)

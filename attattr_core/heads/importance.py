@@ -177,8 +177,10 @@ def _measure(
 ) -> Iterator[ImportanceSoFar]:
     encoded = [encode(checkpoint, *pair) for pair in texts]
     lengths = np.array([len(example.tokens) for example in encoded])
-    is_cut = np.array([example.n_cut > 0 for example in encoded])
-    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
+    is_cut = [example.n_cut > 0 for example in encoded]
+    sizes = np.stack([np.ones_like(lengths), lengths, is_cut], axis=1)  # of an example: itself, its tokens, whether cut
+    counts, totals = sizes[list(state.contributions)].sum(axis=0), sizes.sum(axis=0)
+    so_far = _summarise(checkpoint, described, state.total, counts, totals)
     if state.contributions:
         yield so_far
     batches = list_batches(checkpoint, encoded, workers.device_type)
@@ -190,11 +192,11 @@ def _measure(
             for number, share, contributions in steps:
                 batch = waiting[number]
                 if contributions is not None:
-                    state.add(batch, contributions)
-                    so_far = _summarise(checkpoint, described, state, lengths, is_cut)
+                    counts = counts + sizes[state.add(batch, contributions)].sum(axis=0)
+                    so_far = _summarise(checkpoint, described, state.total, counts, totals)
                     yield so_far
                 else:
-                    yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / lengths.sum()))
+                    yield replace(so_far, share=so_far.share + share * float(lengths[batch].sum() / totals[1]))
     finally:
         state.flush()
 
@@ -225,12 +227,12 @@ def list_batches(checkpoint: Checkpoint, encoded: Sequence[Encoded], device_type
 
 
 def _summarise(
-    checkpoint: Checkpoint, described: HeadImportance, state: State, lengths: np.ndarray, is_cut: np.ndarray
+    checkpoint: Checkpoint, described: HeadImportance, total: np.ndarray | float, done: np.ndarray, asked: np.ndarray
 ) -> ImportanceSoFar:
-    done = sorted(state.contributions)
-    n_tokens = int(lengths[done].sum())
+    """Sums up what is done; ``done`` and ``asked`` count examples, their tokens and the cut ones, (3,)."""
+    n_done, n_tokens, n_cut = done.tolist()
     values = np.zeros(count_heads(checkpoint.model.config))
-    if done:
-        values = combine(state.stack(), described.method, n_tokens)
-    importance = replace(described, values=values, n_examples=len(done), n_cut=int(is_cut[done].sum()))
-    return ImportanceSoFar(importance, len(done), len(lengths), n_tokens / int(lengths.sum()))
+    if isinstance(total, np.ndarray):
+        values = combine(total, described.method, n_examples=n_done, n_tokens=n_tokens)
+    importance = replace(described, values=values, n_examples=n_done, n_cut=n_cut)
+    return ImportanceSoFar(importance, n_done, int(asked[0]), n_tokens / int(asked[1]))

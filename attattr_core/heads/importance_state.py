@@ -22,6 +22,8 @@ class State:
     Attributes:
         contributions: By index of the example, each (K, L, H), float64.
         onednn: Which matrix product the work began with (see `attattr_core.engine.products`).
+        total: Their sum, (K, L, H); 0 while there are none. Of all examples it is taken in their order, and before that
+            in the order in which they came, so that it costs each example only what it holds.
     """
 
     def __init__(self, path: Path | None, key: dict[str, Any], n_examples: int, *, onednn: bool) -> None:
@@ -38,24 +40,37 @@ class State:
         """
         self.n_examples, self.onednn = n_examples, onednn
         self.contributions: dict[int, np.ndarray] = {}
+        self.total: np.ndarray | float = 0.0
         self._file = WorkFile(path, KIND, key)
         self._file.load(self._take)
 
-    def add(self, indices: list[int], contributions: np.ndarray) -> None:
-        """Adds examples, (B, K, L, H); the file follows now or, when it was just written, a little later."""
-        self.contributions.update(zip(indices, contributions, strict=True))
+    def add(self, indices: list[int], contributions: np.ndarray) -> list[int]:
+        """Adds examples, (B, K, L, H); the file follows now or, when it was just written, a little later.
+
+        Returns:
+            Those that were not there.
+        """
+        new = {i: own for i, own in zip(indices, contributions, strict=True) if i not in self.contributions}
+        self.contributions.update(new)
+        self.total = sum(new.values(), self.total)
+        if len(self.contributions) == self.n_examples:
+            self.total = self._sum_in_order()
         self._file.save(self._dump)
+        return list(new)
 
     def flush(self) -> None:
         """Writes what the file does not have yet."""
         self._file.flush()
 
-    def stack(self) -> np.ndarray:
+    def _stack(self) -> np.ndarray:
         """Stacks what is done in the order of the examples, (n_done, K, L, H)."""
         return np.stack([self.contributions[index] for index in sorted(self.contributions)])
 
+    def _sum_in_order(self) -> np.ndarray:
+        return self._stack().sum(axis=0)  # over the first axis NumPy adds in order
+
     def _dump(self) -> dict[str, Any]:
-        values = self.stack()
+        values = self._stack()
         return {
             "onednn": self.onednn,
             "done": sorted(self.contributions),
@@ -78,6 +93,8 @@ class State:
             raise ValueError("out of range")
         self.contributions = dict(zip(done, values.reshape(len(done), *shape), strict=True))
         self.onednn = content["onednn"]
+        if done:
+            self.total = self._sum_in_order()
 
 
 def build_key(

@@ -53,16 +53,15 @@ def measure_batch(
     return _differentiate(checkpoint, encoded, golds, of_logits=method == "taylor-authors")
 
 
-def combine(contributions: np.ndarray, method: str, n_tokens: int) -> np.ndarray:
-    """Turns contributions of N examples, (N, K, L, H) in their order, into the importance, (L, H).
+def combine(total: np.ndarray, method: str, *, n_examples: int, n_tokens: int) -> np.ndarray:
+    """Turns the sum of what examples contribute, (K, L, H), into the importance, (L, H).
 
     Args:
-        contributions: From `measure_batch`.
+        total: Of contributions from `measure_batch`.
         method: Where they come from.
-        n_tokens: Tokens of all examples, by which the authors' script divides all layers but the last.
+        n_examples: Of how many examples.
+        n_tokens: Tokens of all of them, by which the authors' script divides all layers but the last.
     """
-    n_examples = len(contributions)
-    total = contributions.sum(axis=0)  # over the first axis NumPy adds in order
     if method == "attattr":
         return total[0]
     if method == "taylor":

@@ -7,7 +7,7 @@ in which it differs from the mask before.
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from attattr_core.engine.encoding import encode
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
+from attattr_core.files.work_files import Pace
 from attattr_core.heads.metrics import N_RESAMPLES
 from attattr_core.heads.plan import MAX_SEEDS, RANDOM, RATES, Plan, count_pruned, make_plan
 from attattr_core.heads.predictions import choose_metric, list_buckets, prepare_predicting, read_gold
@@ -136,29 +137,33 @@ def _measure(
         kept = load_predictions(state, fingerprint, kept)
     predicted = kept.values
     is_done = ~np.isnan(predicted).any(axis=0)
+    n_done = int(is_done.sum())
+    pace = Pace()
 
     def summarise_done() -> HeadStudy:
-        found = summarise(plan, predicted[:, is_done], gold[is_done], facts["metric_name"]) if is_done.any() else None
-        counts = {"n_examples": int(is_done.sum()), "n_cut": int(is_cut[is_done].sum())}
+        found = summarise(plan, predicted[:, is_done], gold[is_done], facts["metric_name"]) if n_done else None
+        counts = {"n_examples": n_done, "n_cut": int(is_cut[is_done].sum())}
         return HeadStudy(**facts, **vars(found or Summary()), **counts)
 
     study = summarise_done()
-    yield StudySoFar(study, int(is_done.sum()) * n_masks, predicted.size)
+    yield StudySoFar(study, n_done * n_masks, predicted.size)
     waiting = [bucket for bucket in list_buckets(checkpoint, encoded) if not is_done[bucket].all()]
     shards = (([encoded[index] for index in bucket],) for bucket in waiting)
     run = workers.start(partial(prepare_predicting, masks=plan.masks), onednn=kept.onednn)
-    with closing(run(shards)) as steps:
-        for number, share, values in steps:
-            bucket, n_before = waiting[number], int(is_done.sum()) * n_masks
+    with ExitStack() as stack:
+        stack.callback(pace.flush)
+        for number, share, values in stack.enter_context(closing(run(shards))):
+            bucket = waiting[number]
             if values is None:
-                yield StudySoFar(study, n_before + round(share * n_masks) * len(bucket), predicted.size)
+                yield StudySoFar(study, n_done * n_masks + round(share * n_masks) * len(bucket), predicted.size)
                 continue
+            n_done += int((~is_done[bucket]).sum())
             predicted[:, bucket], is_done[bucket] = values, True
             if state is not None:
-                save_predictions(state, fingerprint, kept)
-            if is_done.all() or is_done.sum() >= study.n_examples * _GROWTH:
+                pace.ask(partial(save_predictions, state, fingerprint, kept))
+            if n_done == len(encoded) or n_done >= study.n_examples * _GROWTH:
                 study = summarise_done()
-            yield StudySoFar(study, n_before + values.size, predicted.size)
+            yield StudySoFar(study, n_done * n_masks, predicted.size)
 
 
 def find_seen(examples: ExampleSet, importances: Iterable[HeadImportance]) -> list[int]:

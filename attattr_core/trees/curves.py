@@ -1,7 +1,8 @@
 """What faithfulness measurements give: F against the number of edges, for one example or a data set; no torch."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,6 +88,59 @@ class DatasetFaithfulness:
     def compute_wins(self, other: str) -> float:
         """Computes the share of examples in which removing the tree lowers F more than as many others of an order."""
         return float((self.whole["tree"] > self.whole[other]).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleFaithfulness:
+    """One example of a data set; the attributes are those of `DatasetFaithfulness` without their first axis."""
+
+    drops: dict[str, np.ndarray]
+    whole: dict[str, float]
+    distances: np.ndarray
+    n_edges: int
+
+
+class GrowingFaithfulness:
+    """A data set as its examples end: a row is written once, so each costs the same and what was given out stays."""
+
+    def __init__(self, counts: Sequence[int], n_total: int) -> None:
+        """Has no examples yet; args are those of `DatasetFaithfulness`."""
+        self._counts, self._n_total = np.asarray(counts), n_total
+        self._ended: list[int] = []
+        self._table: DatasetFaithfulness | None = None
+
+    def add(self, number: int, example: ExampleFaithfulness) -> DatasetFaithfulness:
+        """Adds the example of a number; gives all so far in the order in which they ended, the whole in its own."""
+        row = len(self._ended)
+        table = self._table = self._table or self._make_table(example)
+        for name, values in example.drops.items():
+            table.drops[name][row] = values
+        for name, value in example.whole.items():
+            table.whole[name][row] = value
+        table.distances[row], table.n_edges[row] = example.distances, example.n_edges
+        self._ended.append(number)
+        return _pick(table, slice(row + 1) if row + 1 < self._n_total else np.argsort(self._ended))
+
+    def _make_table(self, one: ExampleFaithfulness) -> DatasetFaithfulness:
+        n = self._n_total
+        return DatasetFaithfulness(
+            counts=self._counts,
+            drops={name: np.empty((n, *values.shape)) for name, values in one.drops.items()},
+            whole={name: np.empty(n) for name in one.whole},
+            distances=np.empty((n, *one.distances.shape)),
+            n_edges=np.empty(n, int),
+            n_total=n,
+        )
+
+
+def _pick(table: DatasetFaithfulness, rows: slice | np.ndarray) -> DatasetFaithfulness:
+    return replace(
+        table,
+        drops={name: values[rows] for name, values in table.drops.items()},
+        whole={name: values[rows] for name, values in table.whole.items()},
+        distances=table.distances[rows],
+        n_edges=table.n_edges[rows],
+    )
 
 
 def bootstrap_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,6 @@ always stays. The same number of edges is removed in the order of raw attention 
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -25,7 +24,13 @@ from attattr_core.engine.products import find_product
 from attattr_core.engine.replay import instrumented, run_masked
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
-from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves, find_receptive_field
+from attattr_core.trees.curves import (
+    DatasetFaithfulness,
+    ExampleFaithfulness,
+    FaithfulnessCurves,
+    GrowingFaithfulness,
+    find_receptive_field,
+)
 from attattr_core.trees.tree import AttributionTree, build_tree
 
 KINDS = ("deletion", "insertion")
@@ -188,50 +193,29 @@ def measure_dataset(
         workers: Who does the work; None for this process.
 
     Yields:
-        What is measured so far, after each example; closing the generator stops the work.
+        What is measured so far, after each example, in the order in which they ended, at last in their own; closing the
+        generator stops the work.
     """
     workers = workers or LocalWorkers(checkpoint)
     prepare = partial(_prepare, settings=settings, mode=mode, counts=counts, n_seeds=n_seeds)
     run = workers.start(prepare, onednn=find_product())
-    done: dict[int, _Measured] = {}
+    growing = GrowingFaithfulness(counts, len(examples))
     with closing(run((example, seed + index * n_seeds) for index, example in enumerate(examples))) as steps:
         for number, _, measured in steps:
-            done[number] = measured
-            yield _join([done[index] for index in sorted(done)], counts, len(examples))
+            yield growing.add(number, measured)
 
 
 def _prepare(checkpoint: Checkpoint, settings: Settings | None, mode: str, counts: Sequence[int], n_seeds: int) -> Work:
-    def work(example: Text, seed: int) -> Iterator[tuple[float, _Measured]]:
+    def work(example: Text, seed: int) -> Iterator[tuple[float, ExampleFaithfulness]]:
         (attribution,) = attribute_batch(checkpoint, [example], settings=settings)
         yield 1.0, _measure_example(checkpoint, attribution, mode, counts, n_seeds, seed)
 
     return work
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """One example of a data set."""
-
-    drops: dict[str, np.ndarray]
-    whole: dict[str, float]
-    distances: np.ndarray
-    n_edges: int
-
-
-def _join(done: Sequence[_Measured], counts: Sequence[int], n_total: int) -> DatasetFaithfulness:
-    return DatasetFaithfulness(
-        counts=np.asarray(counts),
-        drops={name: np.stack([one.drops[name] for one in done]) for name in done[0].drops},
-        whole={name: np.array([one.whole[name] for one in done]) for name in done[0].whole},
-        distances=np.stack([one.distances for one in done]),
-        n_edges=np.array([one.n_edges for one in done]),
-        n_total=n_total,
-    )
-
-
 def _measure_example(
     checkpoint: Checkpoint, attribution: Attribution, mode: str, counts: Sequence[int], n_seeds: int, seed: int
-) -> _Measured:
+) -> ExampleFaithfulness:
     drops = []
     trees = [build_tree(attribution, mode=mode, n_edges=max(counts)), build_tree(attribution, mode=mode)]
     for tree, wanted in zip(trees, (counts, [0, len(trees[1].edges)]), strict=True):
@@ -242,4 +226,4 @@ def _measure_example(
         curve = {**curves.deletion, "random": curves.deletion["random"].mean(axis=0)}
         drops.append({name: attribution.output - values for name, values in curve.items()})
     whole = {name: float(values[-1]) for name, values in drops[1].items()}
-    return _Measured(drops[0], whole, find_receptive_field(attribution), len(trees[1].edges))
+    return ExampleFaithfulness(drops[0], whole, find_receptive_field(attribution), len(trees[1].edges))

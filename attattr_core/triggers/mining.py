@@ -42,6 +42,7 @@ MODES = ("paper", "pooled")
 DEFAULT_EXAMPLES = 500
 PAPER_SETTINGS = Settings(rule="left", n_steps=64)
 DEFAULT_SETTINGS = {"paper": PAPER_SETTINGS, "pooled": Settings()}
+_GROWTH = 1.1  # the list is sorted anew when there are so many times the triggers
 
 
 def mine_triggers(
@@ -129,7 +130,8 @@ def _mine_patterns(
     checkpoint: Checkpoint, chosen: list[Chosen], job: TriggerSet, state: MiningState, workers: Workers
 ) -> Iterator[MiningSoFar]:
     """Paper mode: one pattern an example."""
-    yield MiningSoFar(_sort(job, state.done), len(state.done), len(chosen))
+    so_far = _sort(job, state.done)
+    yield MiningSoFar(so_far, len(state.done), len(chosen))
     waiting = list_waiting(group_examples(checkpoint, chosen, workers.device_type), state)
     shards = (([one.encoded for one in group], [one.example.label for one in group]) for group in waiting)
     run = workers.start(partial(_prepare, settings=job.settings), onednn=state.onednn)
@@ -137,7 +139,9 @@ def _mine_patterns(
         for number, _, patterns in steps:
             found = zip(waiting[number], patterns, strict=True)
             state.add({one.index: pattern for one, pattern in found}, write_trigger)
-            yield MiningSoFar(_sort(job, state.done), len(state.done), len(chosen))
+            if len(state.done) == len(chosen) or len(state.done) >= len(so_far.triggers) * _GROWTH:
+                so_far = _sort(job, state.done)
+            yield MiningSoFar(so_far, len(state.done), len(chosen))
 
 
 def _prepare(checkpoint: Checkpoint, settings: Settings) -> Work:

@@ -22,7 +22,7 @@ class MiningSoFar:
     """Triggers so far, and how far the work is.
 
     Attributes:
-        triggers: Those found so far, in the order of `TriggerSet`.
+        triggers: Those found so far, in the order of `TriggerSet`; the last tenth may be missing until all are there.
         n_done: Examples done.
         n_total: Examples that there are to do.
     """

@@ -42,26 +42,27 @@ def count_operations(
     """
     n_layers = model.config.num_hidden_layers
     n_rows = 1 if first_token_only else n_tokens
-    total = 0 if layers is not None else n_layers * _count_layer(model, n_tokens, n_tokens, backward=False)
+    total = 0 if layers is not None else n_layers * count_layer(model, n_tokens, n_tokens, backward=False)
     for layer in range(n_layers) if layers is None else layers:
-        total += n_nodes * _count_replay(model, n_tokens, n_rows, layer, backward=True)
-        total += _count_replay(model, n_tokens, n_rows, layer, backward=False)  # F(A′)
+        total += n_nodes * count_replay(model, n_tokens, n_rows, layer, backward=True)
+        total += count_replay(model, n_tokens, n_rows, layer, backward=False)  # F(A′)
         total += 2 * 2 * n_tokens**2 * model.config.hidden_size  # C = A V and Ḡ Vᵀ
     return total
 
 
-def _count_replay(model: PreTrainedModel, n_tokens: int, n_top_rows: int, layer: int, *, backward: bool) -> int:
+def count_replay(model: PreTrainedModel, n_tokens: int, n_top_rows: int, layer: int, *, backward: bool) -> int:
+    """Counts one pass from a layer's context up, with or without the way back."""
     hidden, inner = model.config.hidden_size, model.config.intermediate_size
     n_above = model.config.num_hidden_layers - 1 - layer
     own = 2 * (hidden**2 + 2 * hidden * inner) * (2 if backward else 1)
     if not n_above:
         return n_top_rows * own
-    between = (n_above - 1) * _count_layer(model, n_tokens, n_tokens, backward=backward)
-    return n_tokens * own + between + _count_layer(model, n_tokens, n_top_rows, backward=backward)
+    between = (n_above - 1) * count_layer(model, n_tokens, n_tokens, backward=backward)
+    return n_tokens * own + between + count_layer(model, n_tokens, n_top_rows, backward=backward)
 
 
-def _count_layer(model: PreTrainedModel, n_tokens: int, n_rows: int, *, backward: bool) -> int:
-    """A whole layer, of which n_rows of the n_tokens are wanted: keys and values are needed of all."""
+def count_layer(model: PreTrainedModel, n_tokens: int, n_rows: int, *, backward: bool) -> int:
+    """Counts a whole layer, of which n_rows of the n_tokens are wanted: keys and values are needed of all."""
     hidden, inner = model.config.hidden_size, model.config.intermediate_size
     linear = 2 * (n_tokens * 2 * hidden**2 + n_rows * (2 * hidden**2 + 2 * hidden * inner)) * (2 if backward else 1)
     return linear + 4 * n_rows * n_tokens * hidden * (3 if backward else 1)

@@ -157,13 +157,14 @@ def test_classes_are_matched_by_name_then_by_index():
 
 def test_sums_by_hand():
     parts = np.array([[[[3.0, 4.0], [0.0, 0.0]]], [[[0.0, 0.0], [0.0, 2.0]]]])  # (N, K, L, H) = (2, 1, 2, 2)
-    np.testing.assert_array_equal(combine(parts, "attattr", 7), [[3, 4], [0, 2]])
-    np.testing.assert_array_equal(combine(parts, "attention", 7), [[1.5, 2], [0, 1]])
-    np.testing.assert_allclose(combine(parts, "taylor", 7), [[0.6, 0.8], [0, 1]])
-    np.testing.assert_allclose(combine(parts, "taylor-authors", 7), [[0.6, 0.8], [0, 1]])
-    np.testing.assert_array_equal(combine(0 * parts, "taylor", 7), np.zeros((2, 2)))  # no layer of zeros divides by 0
+    total, counts = parts.sum(axis=0), {"n_examples": 2, "n_tokens": 7}
+    np.testing.assert_array_equal(combine(total, "attattr", **counts), [[3, 4], [0, 2]])
+    np.testing.assert_array_equal(combine(total, "attention", **counts), [[1.5, 2], [0, 1]])
+    np.testing.assert_allclose(combine(total, "taylor", **counts), [[0.6, 0.8], [0, 1]])
+    np.testing.assert_allclose(combine(total, "taylor-authors", **counts), [[0.6, 0.8], [0, 1]])
+    np.testing.assert_array_equal(combine(0 * total, "taylor", **counts), np.zeros((2, 2)))  # nothing divides by 0
     lost = np.array([[[[1.0, 0, 0]], [[0.5, 0.5, -1]]], [[[0.0, 0, 1]], [[0.1, 0.2, -1]]]])  # (2, 2, 1, 3)
-    found = combine(lost, "ablation", 7)
+    found = combine(lost.sum(axis=0), "ablation", **counts)
     np.testing.assert_allclose(found, [[0.5, 0, 0.5]], atol=TIE_WEIGHT / 2)  # no more than a thousandth of an example
     assert found[0].argsort().tolist() == [1, 2, 0]
 

@@ -154,6 +154,8 @@ KILLED = """
 import sys
 import os
 from attattr_core.__main__ import main
+from attattr_core.files import work_files
+work_files._REST = 0  # writes after every group, however slow that is
 replaced = []
 replace = os.replace
 def die(source, target):
