@@ -22,7 +22,7 @@ DROPOUTS = {
     "mpnet": ".attention.attn.dropout",
     "squeezebert": ".attention.dropout",
     "xlnet": ".rel_attn.dropout",
-    **dict.fromkeys(("openai-gpt", "gptj"), ".attn.attn_dropout"),
+    "openai-gpt": ".attn.attn_dropout",
     "gpt_neo": ".attn.attention.attn_dropout",
     "bloom": ".self_attention.attention_dropout",
 }
