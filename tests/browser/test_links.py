@@ -4,7 +4,6 @@ import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import expect
 
 READY = "document.querySelector('.aa-view')?.attattr?.shown()"
@@ -16,15 +15,6 @@ def read_query(page, *names):
     """Waits until the address names all of these; gives what it says."""
     page.wait_for_function("names => names.every(name => new URLSearchParams(location.search).has(name))", arg=names)
     return {name: value[0] for name, value in parse_qs(urlsplit(page.evaluate("location.href")).query).items()}
-
-
-def visit(open_page, app_url, address, **options):
-    """Another visitor opens an address."""
-    page = open_page(**options)
-    page.goto("about:blank")
-    page.goto(address)
-    page.wait_for_function(READY)
-    return page
 
 
 def open_tab(page, name):
@@ -64,7 +54,7 @@ def test_the_first_screen_has_a_plain_address_and_changes_make_no_history(page):
     assert page.evaluate("history.length") == length
 
 
-def test_a_second_visitor_opens_the_link_and_sees_the_view(open_page, app_url):
+def test_a_second_visitor_opens_the_link_and_sees_the_view(open_page):
     page = open_page()
     page.locator("#more button").first.click()
     page.locator("#function input").click()
@@ -89,7 +79,7 @@ def test_a_second_visitor_opens_the_link_and_sees_the_view(open_page, app_url):
     assert "#" not in link
     assert "__theme" not in link
 
-    other = visit(open_page, app_url, link)
+    other = open_page(address=link)
     expect(other.get_by_role("tab", name="Tree")).to_have_attribute("aria-selected", "true")
     expect(other.get_by_test_id("tree-edges")).to_have_value("24")
     expect(other.get_by_test_id("tree-threshold")).to_have_value("0.1")
@@ -106,7 +96,7 @@ def test_a_second_visitor_opens_the_link_and_sees_the_view(open_page, app_url):
     expect(other.get_by_test_id("link-note")).to_be_hidden()
 
 
-def test_the_text_is_in_a_link_only_when_asked_for(open_page, app_url):
+def test_the_text_is_in_a_link_only_when_asked_for(open_page):
     page = open_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -120,7 +110,7 @@ def test_the_text_is_in_a_link_only_when_asked_for(open_page, app_url):
     assert "Nobody" not in urlsplit(link).query
     assert "Nobody" not in page.evaluate("location.href")
 
-    other = visit(open_page, app_url, link)
+    other = open_page(address=link)
     other.on("request", lambda request: asked.append(request.url))
     expect(other.locator("#text textarea")).to_have_value(SECRET)
     other.wait_for_function("__attattr.heatmaps.run.meta.word_labels.includes('Nobody')", timeout=120_000)
@@ -129,13 +119,10 @@ def test_the_text_is_in_a_link_only_when_asked_for(open_page, app_url):
     assert not [address for address in asked if "Nobody" in address], "no server's log has the text"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_hostile_link_is_text_and_runs_nothing(open_page, app_url, theme):
+def test_a_hostile_link_is_text_and_runs_nothing(open_page, app_url):
     hostile = "%3Cimg src=x onerror=alert(1)%3E ${alert(2)}"
-    query = f"?__theme={theme}&model=sst2&rule={hostile}&tab={hostile}&layer=99&head=-1&edges=1e9&words=constructor"
-    page = visit(
-        open_page, app_url, f"{app_url}{query}&threshold=NaN&__proto__=x#text={hostile}", theme=theme, width=390
-    )
+    query = f"?__theme=dark&model=sst2&rule={hostile}&tab={hostile}&layer=99&head=-1&edges=1e9&words=constructor"
+    page = open_page(address=f"{app_url}{query}&threshold=NaN&__proto__=x#text={hostile}", width=390)
     expect(page.get_by_test_id("link-note")).to_contain_text("The link brought a text: press Run")
     expect(page.get_by_test_id("link-note")).to_contain_text("<img src=x onerror=alert(1)>")
     expect(page.locator("#text textarea")).to_have_value(re.compile("<img src=x"))
@@ -148,27 +135,23 @@ def test_a_hostile_link_is_text_and_runs_nothing(open_page, app_url, theme):
 
 def test_a_model_of_the_hub_in_a_link_is_looked_up_and_not_loaded(open_page, app_url, served, copy):
     served.add("org/linked", copy())
-    page = visit(open_page, app_url, f"{app_url}?model=org/linked#text=Some+words.")
+    page = open_page(address=f"{app_url}?model=org/linked#text=Some+words.")
     expect(page.get_by_test_id("card-name")).to_have_text("org/linked")
     expect(page.get_by_test_id("card-size")).to_contain_text("to download")
     expect(page.get_by_test_id("link-note")).to_have_text("The link brought a text: press Run to explain it.")
 
 
-def test_a_text_too_long_for_a_link_is_told(page):
+def test_a_text_too_long_is_told_and_a_link_that_cannot_be_copied_can_be_selected(page):
     page.locator("#text textarea").fill("word " * 2000)
     page.get_by_test_id("share").click()
     page.get_by_test_id("share-copy-text").click()
     expect(page.get_by_test_id("share-said")).to_contain_text("up to 8,000 are taken: export a bundle instead")
-
-
-def test_a_link_that_cannot_be_copied_can_be_selected(page):
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
-    page.get_by_test_id("share").click()
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
     page.get_by_test_id("share-copy").click()
     expect(page.get_by_test_id("share-link")).to_have_value(re.compile(r"\?model=snli$"))
 
 
-def test_a_bundle_reopens_with_another_visitor(open_page, app_url, tmp_path):
+def test_a_bundle_reopens_with_another_visitor(open_page, tmp_path):
     page = open_page()
     page.locator("#text textarea").fill("A man plays the violin.")
     page.locator("#pair textarea").fill("Somebody makes music.")
