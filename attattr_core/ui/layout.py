@@ -27,9 +27,7 @@ _SECONDS_KEPT = 3600  # what a visitor has chosen and sees, after the last sign 
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
-def build_app(
-    models: Models | None = None, *, warms: bool = False, seconds_kept: int = SECONDS_KEPT
-) -> gr.Blocks:
+def build_app(models: Models | None = None, *, warms: bool = False, seconds_kept: int = SECONDS_KEPT) -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run.
 
     Args:
