@@ -197,7 +197,7 @@ function createLink() {
     note(message.note ?? "", message.start);
     if (message.start) whenVisible(() => document.querySelector("#run")?.click());
   });
-  window.addEventListener("hashchange", open);
+  window.addEventListener("hashchange", () => /[#&](text|pair)=/.test(location.hash) && open());
   setTimeout(open);
   return link;
 }
