@@ -5,7 +5,7 @@ import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -74,7 +74,7 @@ def dump_bundle(
         "checkpoint": attribution.model,
         "revision": attribution.revision,
         "target": attribution.labels[attribution.target],
-        "settings": asdict(attribution.settings),
+        "settings": attribution.settings.as_dict(),
         "view": dict(view or {}),
     }
     return pack_archive(

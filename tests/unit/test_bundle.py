@@ -59,7 +59,7 @@ def test_what_a_bundle_holds_beside_the_result():
     members = read_members(BUNDLE)
     settings = json.loads(members["settings.json"])
     assert (settings["checkpoint"], settings["revision"], settings["target"]) == ("sst2", "abc", "yes")
-    assert settings["settings"] == {**vars(make_attribution().settings)}
+    assert settings["settings"] == make_attribution().settings.as_dict()
     assert json.loads(members["versions.json"]) == list_versions()
     assert {"attattr_source_sha256", "python", "torch", "transformers"} <= set(list_versions())
     assert json.loads(members["tree.json"])["format"] == "attattr-tree"
