@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
 from attattr_core.ui.spaces import IS_SPACE
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+# Files between visitors and the server lie in a folder of this process alone: its name cannot be guessed, no other
+# program's files are in it, and it goes when the process ends.
+FILES = tempfile.TemporaryDirectory(prefix="attattr-files-", ignore_cleanup_errors=True)
+os.environ.setdefault("GRADIO_TEMP_DIR", FILES.name)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _VARIABLES = """Each option has an environment variable, which it overrides. Without an option of their own are HF_TOKEN
 (a token for gated and private models), HF_HOME (where downloads are kept), ATTATTR_DEVICE (auto, cpu, cuda, cuda:1 or
@@ -64,6 +70,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help=f"most rows of a data set (default: {APP_LIMITS.max_rows}; ATTATTR_MAX_ROWS)",
     )
+    parser.add_argument(
+        "--keep-seconds",
+        type=int,
+        metavar="N",
+        help="how long files that visitors upload or have made are kept (default: 3600; ATTATTR_KEEP_SECONDS)",
+    )
     parser.add_argument("--offline", action="store_true", help="use what is in the cache only (ATTATTR_OFFLINE)")
     return parser.parse_args(arguments)
 
@@ -95,6 +107,19 @@ def _read_limit(arguments: argparse.Namespace, name: str, default: int) -> int:
     return default if given is None else given
 
 
+def read_seconds_kept(arguments: argparse.Namespace) -> int:
+    """Reads how long visitors' files are kept.
+
+    Raises:
+        UserError: When that is no number of seconds.
+    """
+    given = arguments.keep_seconds if arguments.keep_seconds is not None else os.environ.get("ATTATTR_KEEP_SECONDS")
+    text = str(SECONDS_KEPT if given in (None, "") else given).strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) == 0:
+        raise UserError(f"--keep-seconds (or ATTATTR_KEEP_SECONDS) is {text[:80]!r}: give a number such as 3600.")
+    return int(text)
+
+
 def is_shared(arguments: argparse.Namespace) -> bool:
     """Tells whether a public link is wanted.
 
@@ -122,6 +147,7 @@ def read_auth(arguments: argparse.Namespace) -> tuple[str, str] | None:
 def launch(app: "gr.Blocks", **options: object) -> object:
     """Serves the app; options are those of ``gr.Blocks.launch``."""
     import gradio as gr
+    from starlette.middleware import Middleware
 
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
@@ -131,6 +157,7 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "enable_monitoring": False,
         "strict_cors": True,
         "ssr_mode": False,
+        "app_kwargs": {"middleware": [Middleware(ClosedDoors)]},
     }
     return app.queue(max_size=64).launch(**settings | options)
 
@@ -139,12 +166,12 @@ def main() -> None:
     """Serves the app as the command line says."""
     arguments = parse_arguments()
     try:
-        models, auth = build_models(arguments), read_auth(arguments)
+        models, auth, seconds = build_models(arguments), read_auth(arguments), read_seconds_kept(arguments)
         find_cache()  # reads its limit
     except UserError as error:
         sys.exit(f"error: {error}")
     launch(
-        build_app(models, warms=True),
+        build_app(models, warms=True, seconds_kept=seconds),
         server_name=arguments.host,
         server_port=arguments.port,
         share=is_shared(arguments),

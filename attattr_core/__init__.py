@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attattr_core.attribution import Attribution
     from attattr_core.authors import load_authors
+    from attattr_core.bundle import load_bundle, save_bundle
     from attattr_core.checkpoints.checkpoint import Checkpoint, load_checkpoint
     from attattr_core.engine.attributing import attribute, attribute_batch, attribute_layers
     from attattr_core.errors import UnsupportedModelError, UserError
@@ -29,10 +30,12 @@ _HOMES = {
     "build_tree": "trees.tree",
     "load_attribution": "storage",
     "load_authors": "authors",
+    "load_bundle": "bundle",
     "load_checkpoint": "checkpoints.checkpoint",
     "load_tree": "trees.files",
     "measure_faithfulness": "trees.faithfulness",
     "save_attribution": "storage",
+    "save_bundle": "bundle",
     "save_tree": "trees.files",
 }
 
@@ -49,10 +52,12 @@ __all__ = [
     "build_tree",
     "load_attribution",
     "load_authors",
+    "load_bundle",
     "load_checkpoint",
     "load_tree",
     "measure_faithfulness",
     "save_attribution",
+    "save_bundle",
     "save_tree",
 ]
 

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import operator
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,12 +12,14 @@ import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
+from attattr_core.files.archives import Archive, opening_archive
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 
 FORMAT, VERSION = "attattr-attribution", 2  # 1 lacked output_kind
 MAX_BYTES = 512 << 20
 MAX_JSON_BYTES = 256 << 20
+RESULT = "result.npz"  # its name in a bundle (`attattr_core.bundle`)
 _MAX_METADATA_BYTES = 16 << 20
 _ARRAYS = {
     "attention": np.float32,
@@ -65,7 +66,7 @@ def dump_json(attribution: Attribution) -> str:
 
 
 def load_attribution(path: str | Path) -> Attribution:
-    """Loads a file that `save_attribution` wrote; the file is not trusted.
+    """Loads a file that `save_attribution` wrote, or the result in a bundle; the file is not trusted.
 
     Raises:
         UserError: When the file is missing, too large, damaged, of a later version or something else.
@@ -78,7 +79,7 @@ def load_attribution(path: str | Path) -> Attribution:
             if file.seek(0, io.SEEK_END) > limit:
                 raise UserError(f"This file is larger than {limit >> 20} MiB, which is more than is read here.")
             file.seek(0)
-            content = _read_npz(file) if is_zip else json.loads(file.read())
+            content = _read_zip(file) if is_zip else json.loads(file.read())
         return _assemble(content)
     except UserError as error:
         raise UserError(str(error).replace("This file", repr(path.name))) from error
@@ -150,30 +151,35 @@ def to_lists(array: np.ndarray) -> list:
     return shorten(texts.tolist())
 
 
-def _read_npz(file: BinaryIO) -> dict[str, Any]:
+def _read_zip(file: BinaryIO) -> dict[str, Any]:
+    with opening_archive(file, max_bytes=MAX_BYTES) as archive:
+        if RESULT not in archive.names:
+            return _read_npz(archive)
+        inside = io.BytesIO(archive.read(RESULT, max_bytes=MAX_BYTES))
+    with opening_archive(inside, max_bytes=MAX_BYTES) as archive:
+        return _read_npz(archive)
+
+
+def _read_npz(archive: Archive) -> dict[str, Any]:
     """Reads the arrays by hand: sizes are checked before anything is allocated, and nothing is unpickled."""
-    with zipfile.ZipFile(file) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        n_bytes = sum(info.file_size for info in members.values())
-        if set(members) != {*_ARRAYS, "metadata"} or n_bytes > MAX_BYTES:
-            raise UserError(f"This file {_NOT_OURS}.")
-        if members["metadata"].file_size > _MAX_METADATA_BYTES:
-            raise UserError(f"This file {_NOT_OURS}.")
-        arrays = {name: _read_array(archive, info, _ARRAYS.get(name)) for name, info in members.items()}
+    names = {name: f"{name}.npy" for name in (*_ARRAYS, "metadata")}
+    if archive.names != set(names.values()) or archive.size(names["metadata"]) > _MAX_METADATA_BYTES:
+        raise UserError(f"This file {_NOT_OURS}.")
+    arrays = {name: _read_array(archive, member, _ARRAYS.get(name)) for name, member in names.items()}
     metadata = json.loads(str(arrays.pop("metadata")))
     if not isinstance(metadata, dict):
         raise UserError(f"This file {_NOT_OURS}.")
     return {**metadata, **arrays}
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expected: type | None) -> np.ndarray:
+def _read_array(archive: Archive, name: str, expected: type | None) -> np.ndarray:
     """Reads an array of the expected type, or a text when it is None."""
-    with archive.open(info) as member:
+    with archive.open(name) as member:
         version = np.lib.format.read_magic(member)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(member)
         size = math.prod(shape) * dtype.itemsize
         fits = dtype.kind == "U" if expected is None else dtype == expected
-        if not fits or fortran or size > info.file_size:
+        if not fits or fortran or size > archive.size(name):
             raise UserError(f"This file {_NOT_OURS}.")
         return np.frombuffer(member.read(size), dtype).reshape(shape)

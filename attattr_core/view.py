@@ -95,6 +95,13 @@ def find_strongest_head(attribution: Attribution) -> tuple[int, int]:
     return int(layer), int(head)
 
 
+def find_common_limit(attribution: Attribution, head: int | None) -> float:
+    """Finds the largest |attribution| of all single heads, or of all sums over heads when head is None; never 0."""
+    maps = attribution.attribution[attribution.finished]
+    maps = maps.sum(axis=1) if head is None else maps
+    return float(np.abs(maps).max(initial=0)) or 1.0
+
+
 def plan_merge(attribution: Attribution) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
     """Plans how pieces are merged to words; special tokens stay single.
 

@@ -12,11 +12,12 @@ from attattr_core.errors import UserError
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 
-_SUFFIXES = (".npz", ".json", ".jsonl", ".svg", ".png", ".pdf")
+_SUFFIXES = (".npz", ".json", ".jsonl", ".zip", ".svg", ".png", ".pdf")
 _OUTPUT_HELP = (
     "what to write, by its ending: .npz (arrays attribution and attention, each (n_layers, n_heads, T, T), and "
     "metadata), .json (the same as text), .jsonl (the authors' format, one line a layer; with FILE.attention.jsonl and "
-    "FILE.tokens.json beside it), .svg, .png or .pdf (a picture)"
+    "FILE.tokens.json beside it), .zip (a bundle: result, pictures, tree, settings and versions), .svg, .png or .pdf "
+    "(a picture)"
 )
 
 
@@ -89,12 +90,15 @@ def _list_outputs(path: Path) -> list[Path]:
 
 def _write(result: Any, path: Path, layer: int | None, head: int | None) -> None:
     from attattr_core.authors import dump_authors_lines, dump_authors_tokens
+    from attattr_core.bundle import save_bundle
     from attattr_core.pictures import draw_overview, render
     from attattr_core.storage import save_attribution
 
     suffix = path.suffix.lower()
     if suffix in (".npz", ".json"):
         save_attribution(result, path)
+    elif suffix == ".zip":
+        save_bundle(result, path)
     elif suffix == ".jsonl":
         contents = dump_authors_lines(result.attribution), dump_authors_lines(result.attention)
         for output, content in zip(_list_outputs(path), (*contents, dump_authors_tokens(result)), strict=True):

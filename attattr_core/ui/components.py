@@ -9,7 +9,7 @@ import gradio as gr
 
 _PAGE = Path(__file__).parent / "static" / "page"
 PAGE_STYLE = _PAGE / "page.css"
-_STATUS_STYLE = """
+STATUS_STYLE = """
 .aa-status { border-left: 3px solid var(--border-color-primary); padding: 6px 10px; color: var(--body-text-color);
   background: var(--background-fill-secondary); overflow-wrap: anywhere; }
 .aa-status.aa-error { border-left-color: #b45309; }
@@ -22,7 +22,7 @@ def build_status() -> gr.HTML:
     return gr.HTML(
         "",
         html_template='<div class="aa-status" role="status" data-testid="status" hidden></div>',
-        css_template=_STATUS_STYLE,
+        css_template=STATUS_STYLE,
         js_on_load=(_PAGE / "status.js").read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id="status",

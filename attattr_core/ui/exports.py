@@ -10,9 +10,10 @@ import numpy as np
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.storage import dump_npz, to_lists
+from attattr_core.ui.bundle_exports import pack_bundle
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.running import Session, find_first_session
-from attattr_core.view import FORMATS, MapView, select_map
+from attattr_core.view import FORMATS, MapView, find_common_limit, select_map
 
 _MEDIA_TYPES = {
     "svg": "image/svg+xml",
@@ -34,6 +35,8 @@ def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]
     try:
         if session is None or asked.get("run") != session.run:
             raise UserError("The result shown is no longer on the server: press Run again, then export.")
+        if asked.get("format") == "zip":
+            return pack_bundle(session.result, asked.get("link")), ""
         return _export(session.result, str(asked.get("format"))[:80], asked.get("view")), ""
     except UserError as error:
         return gr.skip(), warn(str(error))
@@ -50,7 +53,7 @@ def _export(result: Attribution, file_format: str, wanted: Any) -> str:
     if file_format in FORMATS:
         from attattr_core.pictures import draw_maps, render
 
-        limit = _find_common_limit(result, options) if options.get("scale") == "common" else None
+        limit = find_common_limit(result, options.get("head")) if options.get("scale") == "common" else None
         content = render(draw_maps(view, limit=limit, picture=str(options.get("picture"))), file_format)
     else:
         content = _describe(result, view).encode()
@@ -71,12 +74,6 @@ def _select(result: Attribution, wanted: Any) -> tuple[MapView, dict[str, Any]]:
         words=bool(options.get("words", False)),
     )
     return view, options
-
-
-def _find_common_limit(result: Attribution, options: dict[str, Any]) -> float:
-    maps = result.attribution[result.finished]
-    maps = maps.sum(axis=1) if options.get("head") is None else maps
-    return float(np.abs(maps).max(initial=0)) or 1.0
 
 
 def _describe(result: Attribution, view: MapView) -> str:

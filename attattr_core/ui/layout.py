@@ -8,9 +8,11 @@ import gradio as gr
 from attattr_core.engine.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.components import build_device, build_downloader, build_messenger, build_status
+from attattr_core.ui.doors import SECONDS_KEPT
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
+from attattr_core.ui.link import build_link, wire_link
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
 from attattr_core.ui.running import AUTOMATIC, FIXED, TOLERANCE, find_first_session
@@ -20,22 +22,24 @@ from attattr_core.ui.view_component import heatmap_view
 from attattr_core.ui.warming import warm_at_first_visit
 from attattr_core.ui.wiring import Page, wire
 
-_CACHE = (3600, 3600)  # seconds: uploaded files are looked for this often and live this long
+_SECONDS_BETWEEN = 600  # old files are looked for at least this often
 _SECONDS_KEPT = 3600  # what a visitor has chosen and sees, after the last sign of life
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
-def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks:
+def build_app(models: Models | None = None, *, warms: bool = False, seconds_kept: int = SECONDS_KEPT) -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run.
 
     Args:
         models: Which checkpoints visitors may use; by default all of the Hub within the default limits.
         warms: Whether the first page that is opened loads torch and the embedded checkpoints.
+        seconds_kept: How long files that visitors upload or have made are kept, and up to ten minutes more.
     """
     models = models or Models()
     first_model, first_text, first_pair = EXAMPLES[FIRST]
     first, session = models.find(first_model), find_first_session()
-    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=_CACHE) as app:
+    kept = (min(seconds_kept, _SECONDS_BETWEEN), seconds_kept)
+    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=kept) as app:
         states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (None, first, {})]
         with gr.Row(elem_classes="aa-header"):
             gr.Markdown(
@@ -59,8 +63,10 @@ def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks
             with gr.Column(scale=1, min_width=150, elem_classes="aa-actions"):
                 run = gr.Button("Run", variant="primary", size="md", elem_id="run")
                 stop = gr.Button("Stop", size="md", elem_id="stop")
-                opener = gr.UploadButton("Open result file", file_types=[".npz", ".json"], size="md", elem_id="open")
-        status = build_status()
+                opener = gr.UploadButton(
+                    "Open result file", file_types=[".npz", ".json", ".zip"], size="md", elem_id="open"
+                )
+        status, link = build_status(), build_link(first.text)
         card = build_card(describe_choice(models, first))
         with gr.Row(elem_classes="aa-folds"):
             with gr.Column(min_width=320):
@@ -79,19 +85,19 @@ def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks
             api_visibility="private",
         )
         with gr.Tabs() as tabs:
-            with gr.Tab("Heatmaps", id="heatmaps"):
+            with gr.Tab("Heatmaps", id="heatmaps") as heatmaps_part:
                 view = heatmap_view(session.build_message() if session else "")
-            with gr.Tab("Tree", id="tree"):
+            with gr.Tab("Tree", id="tree") as tree_part:
                 tree_tab = build_tree_tab()
-            with gr.Tab("Heads", id="heads"):
+            with gr.Tab("Heads", id="heads") as heads_part:
                 heads_tab = build_heads_tab(first)
-            with gr.Tab("Triggers", id="triggers", elem_id="triggers-tab"):
+            with gr.Tab("Triggers", id="triggers", elem_id="triggers-tab") as triggers_part:
                 triggers_tab = build_triggers_tab(models, first)
-            with gr.Tab("About", id="about"):
+            with gr.Tab("About", id="about") as about_part:
                 gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
         page = Page(
             *(*states, device, model, load, target, text, pair, run, stop, opener, card, labels, settings, examples),
-            *(status, view, build_downloader(), build_messenger()),
+            *(status, view, build_downloader(), build_messenger(), link),
         )
         wire(app, models, page)
         if warms:
@@ -99,6 +105,7 @@ def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks
         wire_tree(models, page, tabs, tree_tab)
         wire_heads(models, page, tabs, heads_tab)
         wire_triggers(app, models, page, tabs, triggers_tab)
+        wire_link(models, page, tabs, [heatmaps_part, tree_part, heads_part, triggers_part, about_part])
     return app
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.attribution import Attribution
+from attattr_core.bundle import load_bundle
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
-from attattr_core.storage import load_attribution
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
 from attattr_core.ui.model_picker import PREDICTED, Names
@@ -120,17 +120,17 @@ def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
     return stopped.build_message(), "", stopped
 
 
-def open_result(path: str) -> tuple[Any, Any, Any]:
-    """Shows a saved result file."""
+def open_result(path: str) -> tuple[Any, Any, Any, Any]:
+    """Shows a saved result file or bundle: values for the view, the status and the session, and a bundle's words."""
     try:
-        result = load_attribution(path)
-        _check_size(result)
+        bundle = load_bundle(path)
+        _check_size(bundle.attribution)
     except UserError as error:
-        return gr.skip(), warn(str(error)), gr.skip()
+        return gr.skip(), warn(str(error)), gr.skip(), None
     finally:
         Path(path).unlink(missing_ok=True)  # it holds a visitor's text
-    session = Session(result, secrets.token_hex(6), "opened")
-    return session.build_message(), "", session
+    session = Session(bundle.attribution, secrets.token_hex(6), "opened")
+    return session.build_message(), "", session, bundle.view
 
 
 def send_whole_map(session: Session | None, event: gr.EventData) -> Any:

@@ -8,6 +8,7 @@ import gradio as gr
 from attattr_core.errors import UserError
 from attattr_core.trees.curves import dump_curves
 from attattr_core.trees.files import dump_graphml, dump_tree
+from attattr_core.ui.bundle_exports import pack_bundle
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.curve_payload import Curves, Means, write_csv, write_means_csv
 from attattr_core.ui.running import Session, find_first_session
@@ -33,6 +34,8 @@ def export_tree(session: Session | None, event: gr.EventData) -> tuple[Any, Any]
     try:
         if session is None or asked.get("run") != session.run:
             raise UserError("The result shown is no longer on the server: press Run again, then export.")
+        if asked.get("format") == "zip":
+            return pack_bundle(session.result, asked.get("link")), ""
         options = read_options(asked.get("view"))
         tree = build_shown_tree(session.result, options)
         file_format = _check_format(asked, (*FORMATS, "json", "graphml"))

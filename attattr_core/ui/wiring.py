@@ -12,14 +12,7 @@ from attattr_core.ui.exports import export_view
 from attattr_core.ui.labels_panel import LabelsPanel, relabel, use_names
 from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.running import (
-    find_first_session,
-    open_result,
-    run_attribution,
-    run_example,
-    send_whole_map,
-    stop_run,
-)
+from attattr_core.ui.running import find_first_session, run_attribution, run_example, send_whole_map, stop_run
 from attattr_core.ui.work import describe_place
 
 # Queues: one run at a time, and beside it two downloads and some questions to the Hub.
@@ -56,6 +49,7 @@ class Page:
     view: gr.HTML
     download: gr.HTML
     whole: gr.HTML
+    link: gr.HTML
 
 
 def wire(app: gr.Blocks, models: Models, page: Page) -> None:
@@ -78,7 +72,6 @@ def wire(app: gr.Blocks, models: Models, page: Page) -> None:
     jobs = [*_wire_runs(models, page), *_wire_loads(models, page)]
     results = [page.view, page.status, page.session]
     page.stop.click(stop_run, page.session, results, cancels=jobs, queue=False, **_PRIVATE).then(**_wake(models, page))
-    page.opener.upload(open_result, page.opener, results, **_PRIVATE)
     page.view.export(export_view, page.session, [page.download, page.status], **_PRIVATE)
     page.view.want_whole(send_whole_map, page.session, page.whole, queue=False, **_PRIVATE)
     _wire_names(models, page)

@@ -46,7 +46,7 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
     """Opens the page as one more visitor; at the end nothing may have left the machine or gone wrong."""
     contexts, outside, errors = [], [], []
 
-    def open_as_visitor(*, theme: str = "light", width: int = 1440) -> object:
+    def open_as_visitor(*, theme: str = "light", width: int = 1440, address: str | None = None) -> object:
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         contexts.append(context)
         opened = context.new_page()
@@ -54,7 +54,7 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
         opened.on("request", lambda request: outside.append(request.url) if _leaves(request.url) else None)
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        opened.goto(f"{app_url}?__theme={theme}")
+        opened.goto(address or f"{app_url}?__theme={theme}")
         opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
         return opened
 

@@ -41,6 +41,8 @@ def test_every_kind_of_output(tmp_path):
     assert run(*arguments, "--output", tmp_path / "out.jsonl") == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     expected = load_attribution(tmp_path / "out.json")
+    assert run(*arguments, "--output", tmp_path / "out.zip") == 0
+    np.testing.assert_array_equal(load_attribution(tmp_path / "out.zip").attribution, expected.attribution)
     np.testing.assert_array_equal(np.array(lines, np.float32), expected.attribution)
     tokens = json.loads((tmp_path / "out.tokens.json").read_text())[0]
     assert tuple(tokens["tokens"]) == expected.tokens

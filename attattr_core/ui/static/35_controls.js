@@ -13,6 +13,7 @@ const FORMATS = [
   ["pdf", "PDF picture"],
   ["json", "JSON numbers"],
   ["npz", "Result file (.npz)"],
+  ["zip", "Bundle (ZIP)"],
 ];
 
 /** The part of the state that an exported picture needs, layers and heads counted from 0. */
@@ -26,7 +27,8 @@ function exportMenu(view) {
   for (const [format, text] of FORMATS) {
     const start = () => {
       menu.hidePopover();
-      trigger("export", { format, run: view.run.meta.run, view: exportedView(view.run, view.state) });
+      const shown = exportedView(view.run, view.state);
+      trigger("export", { format, run: view.run.meta.run, view: shown, link: linkWords() });
     };
     menu.append(make("button", { type: "button", text, "data-testid": "export-" + format, onclick: start }));
   }
@@ -103,7 +105,7 @@ function createControls(view) {
     size.node,
     make("div", { class: "aa-checks" }, specials.node, words.node),
     key,
-    make("div", { class: "aa-actions" }, fullScreenButton(view), exportMenu(view)),
+    make("div", { class: "aa-actions" }, fullScreenButton(view), shareMenu("share"), exportMenu(view)),
   );
   return {
     node,

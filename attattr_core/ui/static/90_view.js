@@ -30,16 +30,19 @@ function createView(root) {
 
     change(patch) {
       Object.assign(kept.state, patch);
+      tellLink();
       view.invalidate("controls", "grid", "maps", "lists");
     },
 
     choose(layer, head) {
       const done = view.run.meta.head_max[layer];
       if (done === null || done === undefined) return;
+      kept.linked = null;
       view.change({ layer, head, chosen: true });
     },
 
     openEntry(layer, head, row, column) {
+      kept.linked = null;
       view.change({ layer, head, chosen: true, pin: { row, column } });
     },
 
@@ -177,8 +180,12 @@ function createView(root) {
 
   /** Selects the strongest head of a new text, while running and again when done, unless the user has chosen one. */
   function autoSelect(run, isNew) {
-    const { state } = kept;
+    const { state, linked } = kept;
     const { n_layers: nLayers, n_heads: nHeads, status } = run.meta;
+    if (isNew && linked && run.id !== "first" && (linked.run ?? run.id) === run.id) {
+      Object.assign(state, { layer: linked.layer, head: linked.head, chosen: true });
+      kept.linked = null;
+    }
     const outside = state.layer >= nLayers || (state.head !== null && state.head >= nHeads);
     if (outside) Object.assign(state, { layer: 0, head: null, chosen: false });
     const nothing = run.meta.head_max[state.layer] === null;
@@ -214,6 +221,15 @@ function createView(root) {
     const moved = before !== kept.state.layer + "|" + kept.state.head;
     view.invalidate("bar", "controls", "grid", ...(redrawAll || moved ? ["maps", "lists"] : []));
     decode(kept.run, newMaps);
+    tellLink();
+  }
+
+  /** A link or a bundle asks for a state; its head is for its own result, which may come later, or for the next one. */
+  function restore({ layer, head, chosen, ...state }, run) {
+    const meta = kept.run?.meta;
+    const fits = chosen && meta && layer < meta.n_layers && (head === null || head < meta.n_heads);
+    kept.linked = chosen && !(run && run === kept.run?.id) ? { layer, head, run } : null;
+    view.change({ ...state, chosen: Boolean(fits), pin: null, ...(fits ? { layer, head } : {}) });
   }
 
   /** Another view of this run asks for a head and a pinned entry; this one may not be mounted yet, or behind. */
@@ -225,7 +241,7 @@ function createView(root) {
   function openWanted() {
     const { wanted } = kept;
     if (!wanted || !kept.run || kept.run.id !== wanted.run) return;
-    kept.wanted = null;
+    kept.wanted = kept.linked = null;
     view.change({ layer: wanted.layer, head: wanted.head, pin: wanted.pin, chosen: true });
   }
 
@@ -285,6 +301,7 @@ function createView(root) {
     view.invalidate("hover");
   });
   watchSurroundings();
+  joinLink("heatmaps", kept, restore);
   exposeForTests(root, view, () => shown);
   return { receive, fail };
 }

@@ -39,7 +39,7 @@ function createView(root) {
 
   const menu = (picture, formats = FORMATS) =>
     exportMenu("heads-" + picture, formats, (format) => trigger("export_heads", { format, picture, run: view.message.run, view: shownOptions() }));
-  first.head.append(make("span", { class: "aa-heads-tools" }, grids.colour.node, menu("grids")));
+  first.head.append(make("span", { class: "aa-heads-tools" }, grids.colour.node, shareMenu("heads-share"), menu("grids")));
   for (const [panel, picture, formats] of [
     [charts[0], "curves"],
     [layerwise, "layerwise"],
@@ -95,6 +95,7 @@ function createView(root) {
   view.change = (patch) => {
     Object.assign(view.state, patch);
     invalidate();
+    tellLink();
   };
   view.point = (index) => {
     if (index === view.pointed) return;
@@ -173,6 +174,7 @@ function createView(root) {
     width = root.clientWidth;
   }).observe(root);
   document.fonts?.ready.then(invalidate);
+  joinLink("heads", kept, view.change);
 
   root.attattr = Object.freeze({
     get state() {

@@ -6,6 +6,7 @@ const FORMATS = [
   ["pdf", "PDF picture"],
   ["json", "JSON tree"],
   ["graphml", "GraphML graph"],
+  ["zip", "Bundle (ZIP)"],
 ];
 
 function createControls(view) {
@@ -47,7 +48,7 @@ function createControls(view) {
       )
     : null;
   const start = (format) =>
-    trigger("export_tree", { format, run: view.message.run, view: shownOptions(view.state) });
+    trigger("export_tree", { format, run: view.message.run, view: shownOptions(view.state), link: linkWords() });
   const node = make(
     "div",
     { class: "aa-controls", role: "group", "aria-label": "Tree settings", "data-testid": "tree-controls" },
@@ -57,7 +58,7 @@ function createControls(view) {
     tau.node,
     words.node,
     key,
-    make("div", { class: "aa-actions" }, full, exportMenu("tree", FORMATS, start)),
+    make("div", { class: "aa-actions" }, full, shareMenu("tree-share"), exportMenu("tree", FORMATS, start)),
   );
   return {
     node,

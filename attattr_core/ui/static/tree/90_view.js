@@ -65,6 +65,7 @@ function createView(root) {
     Object.assign(kept.state, patch);
     active = null;
     invalidate();
+    tellLink();
   };
 
   function invalidate() {
@@ -234,6 +235,7 @@ function createView(root) {
     size = now;
   }).observe(root);
   document.fonts?.ready.then(invalidate);
+  joinLink("tree", kept, view.change);
 
   root.attattr = Object.freeze({
     get state() {
