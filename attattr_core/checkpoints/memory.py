@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class CheckpointCache:
         Raises:
             UserError: What loading raises.
         """
+        ask()  # before it is loaded
         from attattr_core.engine.devices import choose_device
 
         key = Key(name, revision, str(choose_device(device)))
