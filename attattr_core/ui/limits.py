@@ -4,6 +4,7 @@
 from dataclasses import dataclass, fields
 
 from attattr_core.datasets.limits import read_number
+from attattr_core.engine.families import MAX_TOKENS
 from attattr_core.errors import UserError
 
 
@@ -13,18 +14,18 @@ class PageLimits:
 
     Attributes:
         max_characters: Longest sentence, in characters.
-        max_tokens: Longest text, or pair of texts, in tokens; beyond 512 texts are cut as everywhere.
-        max_jobs: Jobs of one visitor that wait or go on at the same time.
+        max_tokens: Longest text, or pair of texts, in tokens; at 512 and more longer ones are cut, not refused.
+        max_visitor_jobs: Jobs of one visitor that wait or go on at the same time.
         max_minutes: How long one job may compute; waiting does not count.
-        max_waiting: Jobs of all visitors that wait or go on at the same time.
+        max_jobs: Jobs of all visitors that wait or go on at the same time.
         max_upload_bytes: Largest uploaded file.
     """
 
     max_characters: int = 20_000
     max_tokens: int = 512
-    max_jobs: int = 8
+    max_visitor_jobs: int = 8
     max_minutes: int = 240
-    max_waiting: int = 64
+    max_jobs: int = 64
     max_upload_bytes: int = 256_000_000
 
     @classmethod
@@ -63,7 +64,7 @@ class PageLimits:
         Raises:
             UserError: Where it is too long.
         """
-        if n_tokens > self.max_tokens:
+        if self.max_tokens < n_tokens and self.max_tokens < MAX_TOKENS:
             raise UserError(
                 f"The text has {n_tokens:,} tokens, and up to {self.max_tokens:,} are taken here: shorten it."
             )
@@ -72,9 +73,9 @@ class PageLimits:
 _UNITS = {
     "max_characters": "characters",
     "max_tokens": "tokens",
-    "max_jobs": "jobs",
+    "max_visitor_jobs": "jobs",
     "max_minutes": "minutes",
-    "max_waiting": "jobs",
+    "max_jobs": "jobs",
     "max_upload_bytes": "bytes",
 }
 

@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from functools import cache, wraps
 from threading import Condition, Lock, Thread
 from typing import Any
@@ -41,6 +42,7 @@ _SHORT = 3.0
 _SLICE = 0.5
 _SECONDS_BETWEEN_MESSAGES = 1.0
 _MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
+_SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
 _END = object()
 
 
@@ -143,12 +145,12 @@ class Line:
         with self._changed:
             n_own = sum(turn.user == user for turn in self._turns)
             turn = Turn(self, user, name, limits, is_long=is_long, n_before=n_own)
-            if n_own >= limits.max_jobs:
+            if n_own >= limits.max_visitor_jobs:
                 turn._refusal = (
                     f"{n_own} of your jobs wait or go on, as many as one visitor may have here: wait for one of them, "
                     "or stop it."
                 )
-            elif len(self._turns) >= limits.max_waiting:
+            elif len(self._turns) >= limits.max_jobs:
                 turn._refusal = f"{len(self._turns)} jobs wait or go on here, as many as may: try again in a minute."
             else:
                 self._turns.append(turn)
@@ -288,6 +290,17 @@ def _find_user() -> str:
     return (request.session_hash or "") if request is not None else ""
 
 
-def leave_page(request: gr.Request) -> None:
-    """Stops whatever a closed tab has left behind."""
-    find_line().stop(request.session_hash or "")
+async def leave_page(request: gr.Request) -> None:
+    """Stops what a closed tab has left behind, and forgets what it was shown unless it comes back soon.
+
+    Gradio itself keeps that for an hour, and what was sent to components for good; results of long texts are large.
+    """
+    user, sessions = request.session_hash or "", LocalContext.blocks.get().state_holder
+    find_line().stop(user)
+
+    def forget(left: datetime) -> None:
+        if user in sessions and sessions.time_last_used.get(user, left) <= left:
+            sessions.session_data.pop(user, None)
+            sessions.time_last_used.pop(user, None)
+
+    asyncio.get_running_loop().call_later(_SECONDS_UNTIL_FORGOTTEN, forget, datetime.now())
