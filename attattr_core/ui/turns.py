@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from threading import Condition, Lock, Thread
 from typing import Any
 
@@ -264,7 +264,7 @@ def in_turn(
 
     @wraps(handler)
     async def handle(*values: Any) -> AsyncIterator[Any]:
-        turn = find_line().join(_find_user(), getattr(handler, "__name__", "job"), limits, is_long=is_long)
+        turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=is_long)
         steps, last, said = handler(*values), "", ""
         try:
             while True:
@@ -283,6 +283,10 @@ def in_turn(
             turn.close(steps)
 
     return handle
+
+
+def _find_name(handler: Callable[..., Any]) -> str:
+    return handler.__name__ if not isinstance(handler, partial) else _find_name(handler.func)
 
 
 def _find_user() -> str:
