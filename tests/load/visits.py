@@ -1,5 +1,6 @@
 """What visitors do, each with a text of their own: every answer is compared with what was asked."""
 
+import asyncio
 import base64
 import random
 import time
@@ -105,7 +106,7 @@ async def measure_tree(visit: Visit) -> None:
     message = await visit.explain(visit.write(12))
     view = {"mode": "flow", "n_edges": 16, "threshold": 0.0, "tau": 0.4, "words": False}
     asked = {"run": message["run"], "view": view}
-    curves = read((await visit.ask(visit.tab.page.find("curves", "measure"), None, asked))[0])
+    curves = read((await visit.ask(visit.tab.page.find("curves", "measure"), {"model": "sst2"}, asked))[0])
     if curves.get("run") != message["run"]:
         raise MixedUpError(f"curves of {curves.get('run')} came for {message['run']}")
 
@@ -151,19 +152,19 @@ async def measure_own_data(visit: Visit) -> None:
 async def mine_own_data(visit: Visit) -> None:
     """Uploads labelled examples and mines triggers from them."""
     name = await _upload_data(visit, "triggers-mining-upload", 8)
-    given = {"model": "sst2", "triggers-mode-field": "paper", "triggers-n-examples": 6, "triggers-min-tokens": 0}
+    given = {"model": "sst2", "triggers-mode-field": "paper", "triggers-n-examples": 4, "triggers-min-tokens": 0}
     message = await visit.ask(visit.tab.page.find("triggers-mine", "click"), given)
     if name not in message[0]:
         raise MixedUpError(f"triggers of other data came for {name}")
 
 
 async def save_smaller(visit: Visit) -> None:
-    """Saves a smaller model from the study that comes with the embedded checkpoint."""
+    """Saves a smaller model from the study of the checkpoint that the page begins with."""
     shown = read(visit.tab.page.find_value("heads"))
     n_heads = visit.random.randint(1, 40)
     asked = {"run": shown["run"], "method": "attattr", "direction": "least-first", "n": n_heads}
     event = visit.tab.page.find("heads", "save_smaller")
-    run, file = await visit.tab.begin(event, {"model": "sst2"}, asked), {}
+    run, file = await visit.tab.begin(event, None, asked), {}
     async for outputs in visit.tab.listen(run):
         visit.take(event, outputs, [])
         file = outputs[3] if isinstance(outputs[3], dict) else file
@@ -174,12 +175,16 @@ async def save_smaller(visit: Visit) -> None:
 async def press_stop(visit: Visit) -> None:
     """Run, with a long text and many nodes; Stop soon after; then a sentence."""
     event, run = await _begin_slow(visit)
-    deadline = time.monotonic() + visit.random.uniform(0.2, 6)
+    pressing = asyncio.create_task(_press_later(visit, event, run))
     async for _ in visit.tab.listen(run):
-        if time.monotonic() > deadline:
-            break
-    await visit.tab.stop(event, run)
+        pass
+    await pressing
     await visit.explain(visit.write(6))
+
+
+async def _press_later(visit: Visit, event: dict[str, Any], run: str) -> None:
+    await asyncio.sleep(visit.random.uniform(0.2, 6))
+    await visit.tab.stop(event, run)
 
 
 async def close_tab(visit: Visit) -> None:
