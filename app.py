@@ -138,7 +138,7 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
         "css_paths": [PAGE_STYLE],
         "max_file_size": PageLimits.max_upload_bytes,
-        "state_session_capacity": 200,  # visitors whose results are kept; the one longest away goes first
+        "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
         "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them
         "run_history": False,
         "enable_monitoring": False,

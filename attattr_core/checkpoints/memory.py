@@ -227,13 +227,18 @@ def _load_checkpoint(reference: str, **options: Any) -> "Checkpoint":
     return load_checkpoint(reference, **options)
 
 
-def _free_memory() -> None:
-    """Gives freed memory back: Python's cycles, the C library's heap, the cards' pools."""
-    gc.collect()
+def trim_memory() -> None:
+    """Gives what the C library holds back to the system: of each thread's freed memory it keeps its own."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
         if trim is not None:
             trim(0)
+
+
+def _free_memory() -> None:
+    """Gives freed memory back: Python's cycles, the C library's heap, the cards' pools."""
+    gc.collect()
+    trim_memory()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

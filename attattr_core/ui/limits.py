@@ -46,11 +46,13 @@ class PageLimits:
         return cls(**values)
 
     def check_texts(self, texts: tuple[str, ...]) -> None:
-        """Refuses sentences that are too long.
+        """Refuses sentences that are too long, and an empty first one, before anybody waits for it.
 
         Raises:
             UserError: For the first of them.
         """
+        if not (texts[0] or "").strip():
+            raise UserError("Sentence A is empty: type a sentence to explain.")
         for name, text in zip("AB", texts, strict=False):
             if len(text or "") > self.max_characters:
                 raise UserError(
@@ -80,4 +82,4 @@ _UNITS = {
 }
 
 #: For a page that strangers may use.
-SHARED_LIMITS = PageLimits(5_000, 512, 3, 10, 64, 64_000_000)
+SHARED_LIMITS = PageLimits(5_000, 256, 3, 10, 64, 64_000_000)

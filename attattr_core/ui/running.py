@@ -20,6 +20,7 @@ from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.payload import build_payload, build_whole_map
 from attattr_core.ui.work import Job, LabelReport, Refusal, attribute_job, is_loaded
 
+LONG_CHARACTERS = 800  # of texts, some 180 tokens
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
 AUTOMATIC = "automatic"  # the rule that suits the choice between the two
 MAX_STEPS = 256  # fixed nodes on the page; the command line takes more
@@ -77,6 +78,11 @@ def run_attribution(
     except UserError as error:
         view, _, kept = stop_run(kept if isinstance(kept, Session) else None)
         yield view, warn(str(error)), kept
+
+
+def is_long_run(model: str, text: str, text_pair: str, *rest: Any) -> bool:
+    """Tells whether a run will take long enough to let others go first from its beginning."""
+    return len(text or "") + len(text_pair or "") > LONG_CHARACTERS
 
 
 def prepare_job(

@@ -7,6 +7,7 @@ import gradio as gr
 
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.running import is_long_run
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
 from attattr_core.ui.trial_payload import Trial
 from attattr_core.ui.turns import SHORT_WORK, in_turn
@@ -53,7 +54,7 @@ def wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: Any) -> Any:
 
     header = [page.model, page.text, page.pair, page.target, *page.settings, page.choice, page.names, page.session]
     job = tab.trial.compare(
-        in_turn(compare, models.page),
+        in_turn(compare, models.page, is_long=is_long_run),
         [*header, tab.trial_desk],
         [tab.trial, page.status, tab.compared],
         **SHORT_WORK,

@@ -8,13 +8,15 @@ where they wait, are stopped, or let others go first:
   one's sentence, and nobody waits for ever.
 * A short job keeps the machine until it is done. One that has computed for `_SHORT` seconds, or that measures, mines or
   evaluates, is long: it lets go of the machine every `_SLICE` seconds if somebody else waits, and asks anew, so that
-  long jobs go on in turns.
+  long jobs go on in turns. At most `_MOST_BEGUN` long ones of a kind are in their midst, since each holds memory; the
+  others begin when one of these has ended.
 
 On ZeroGPU each job has a card and a process of its own: there only the number of jobs is limited.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -27,6 +29,7 @@ import gradio as gr
 from anyio import CapacityLimiter
 from gradio.context import LocalContext
 
+from attattr_core.checkpoints.memory import trim_memory
 from attattr_core.engine.stopping import Stopped, asking
 from attattr_core.errors import UserError
 from attattr_core.ui.components import tell
@@ -40,6 +43,7 @@ LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 32}
 _PATIENCE = 5.0  # seconds
 _SHORT = 3.0
 _SLICE = 0.5
+_MOST_BEGUN = 3
 _SECONDS_BETWEEN_MESSAGES = 1.0
 _MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
@@ -79,7 +83,12 @@ class Turn:
     @property
     def waits(self) -> bool:
         """Whether it waits for the machine, and has not computed before."""
-        return self._asked is not None and not self.used
+        return self._asked is not None and not self.has_begun
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it computes, or has computed."""
+        return self.since is not None or self.used > 0
 
     def count_seconds(self) -> float:
         """Counts the seconds that it has computed."""
@@ -128,6 +137,8 @@ class Turn:
     def _close(self, steps: Iterator[Any]) -> None:
         with self._stepping:
             steps.close()
+        if self.is_heavy:
+            trim_memory()
 
 
 class Line:
@@ -214,8 +225,14 @@ class Line:
             seconds = sum(_SLICE if one.is_heavy else max(self._usual - one.count_seconds(), 0) for one in ahead)
         return f"Waiting: {len(ahead)} {'job goes' if len(ahead) == 1 else 'jobs go'} first, about {seconds:.0f} s."
 
-    def _find_next(self) -> Turn:
-        return min((turn for turn in self._turns if turn._asked is not None), key=Turn.find_place)
+    def _find_next(self) -> Turn | None:
+        begun = Counter(turn.name for turn in self._turns if turn.is_long and turn.has_begun)
+        ready = (
+            turn
+            for turn in self._turns
+            if turn._asked is not None and (turn.has_begun or not turn.is_long or begun[turn.name] < _MOST_BEGUN)
+        )
+        return min(ready, key=Turn.find_place, default=None)
 
     def _put_down(self, turn: Turn) -> None:
         if self._holder is turn:
@@ -241,7 +258,7 @@ def in_turn(
     *,
     n_outputs: int = 3,
     status: int = 1,
-    is_long: bool = False,
+    is_long: bool | Callable[..., bool] = False,
 ) -> Callable[..., AsyncIterator[Any]]:
     """Makes an event's handler one whose work waits for its turn and ends when the event is cancelled.
 
@@ -250,7 +267,7 @@ def in_turn(
         limits: What a visitor may ask for.
         n_outputs: How many values it yields.
         status: Which of them is the sentence above the result: while the job waits, it says so there.
-        is_long: Whether its work is long, whoever asks for it.
+        is_long: Whether its work is long; or what tells that from the handler's values.
 
     Returns:
         The same for Gradio, asynchronous: a cancelled event interrupts it at once, and then the thread that computes
@@ -264,7 +281,8 @@ def in_turn(
 
     @wraps(handler)
     async def handle(*values: Any) -> AsyncIterator[Any]:
-        turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=is_long)
+        long = is_long(*values) if callable(is_long) else is_long
+        turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=long)
         steps, last, said = handler(*values), "", ""
         try:
             while True:

@@ -14,6 +14,7 @@ from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import (
     find_first_session,
+    is_long_run,
     open_result,
     run_attribution,
     run_example,
@@ -91,7 +92,7 @@ def _wire_runs(models: Models, page: Page) -> list[Any]:
     outputs = [page.view, page.status, page.session]
     fetched = _fetch(models, page, [page.run.click, page.text.submit, page.pair.submit])
     job = fetched.success(
-        in_turn(_bind(run_attribution, models), models.page),
+        in_turn(_bind(run_attribution, models), models.page, is_long=is_long_run),
         inputs,
         outputs,
         api_name="attribute",

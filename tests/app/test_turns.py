@@ -121,6 +121,34 @@ def test_a_long_job_lets_others_go_first_between_two_passes(monkeypatch):
     assert order == ["long", "sentence", "long again"]
 
 
+def test_only_some_long_jobs_of_a_kind_are_in_their_midst():
+    line, began = Line(), Event()
+    measuring = [line.join(user, "measure", LIMITS, is_long=True) for user in "abc"]
+    for turn in measuring:
+        turn.check()
+        line.give(turn)
+    fourth = line.join("d", "measure", LIMITS, is_long=True)
+
+    def begin() -> Iterator[None]:
+        ask()
+        began.set()
+        yield None
+
+    thread = Thread(target=fourth.step, args=(begin(),))
+    thread.start()
+    wait_until(lambda: fourth._asked is not None)
+    other = line.join("e", "mine", LIMITS, is_long=True)
+    other.check()  # of another kind
+    line.leave(other)
+    line.give(other)
+    measuring[0].check()  # goes on, since it has begun
+    line.give(measuring[0])
+    assert not began.is_set()
+    line.leave(measuring[1])
+    thread.join()
+    assert began.is_set()
+
+
 def test_a_job_too_many_is_refused_with_the_number():
     line, limits = Line(), PageLimits(max_visitor_jobs=2, max_jobs=3)
     for user in ("a", "a", "b"):
@@ -281,6 +309,8 @@ def test_what_a_closed_tab_was_shown_is_forgotten_unless_it_comes_back(monkeypat
 
 def test_a_text_too_long_for_the_server_is_refused_with_the_number():
     limits = replace(LIMITS, max_characters=10, max_tokens=12)
+    with pytest.raises(UserError, match="Sentence A is empty: type a sentence"):
+        limits.check_texts((" ", "pair"))
     with pytest.raises(UserError, match="Sentence B has 11 characters, and up to 10 are taken here: shorten it"):
         limits.check_texts(("short", "a" * 11))
     with pytest.raises(UserError, match="The text has 13 tokens, and up to 12 are taken here: shorten it"):
