@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 # A start without network calls: set before the libraries are imported.
@@ -12,6 +12,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Torch's threads sleep while they wait for each other: the server and a browser beside them need the cores as well.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Gradio sums its events up after each of them, all anew: of fewer, and not each time.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
@@ -19,6 +22,7 @@ from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
+from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
 from attattr_core.ui.spaces import IS_SPACE
 
 if TYPE_CHECKING:
@@ -31,6 +35,20 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono
 FILES = tempfile.TemporaryDirectory(prefix="attattr-files-", ignore_cleanup_errors=True)
 os.environ.setdefault("GRADIO_TEMP_DIR", FILES.name)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Of models, data and the page: where only its owner can ask, and where strangers can.
+_OWN = HubLimits(), APP_LIMITS, PageLimits()
+_SHARED = HubLimits(1_500_000_000), DataLimits(20_000, 16_000_000), SHARED_LIMITS
+_NUMBERS = {
+    "max_model_bytes": "largest download for a model",
+    "max_data_bytes": "largest data set, uploaded or downloaded",
+    "max_data_rows": "most rows of a data set",
+    "max_upload_bytes": "largest uploaded file",
+    "max_characters": "longest sentence, in characters",
+    "max_tokens": "longest text, in tokens; beyond 512 texts are cut",
+    "max_visitor_jobs": "jobs of one visitor that wait or go on at a time",
+    "max_minutes": "how long one job may compute",
+    "max_jobs": "jobs of all visitors that wait or go on at a time",
+}
 _VARIABLES = """Each option has an environment variable, which it overrides. Without an option of their own are HF_TOKEN
 (a token for gated and private models), HF_HOME (where downloads are kept), ATTATTR_DEVICE (auto, cpu, cuda, cuda:1 or
 mps) and ATTATTR_CACHE_BYTES (how much of the memory checkpoints may fill)."""
@@ -52,24 +70,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="offer the embedded and the listed models only (ATTATTR_MODELS_ONLY_CURATED)",
     )
-    parser.add_argument(
-        "--max-model-bytes",
-        type=int,
-        metavar="N",
-        help="largest download for a model (default: 2000000000; ATTATTR_MAX_MODEL_BYTES)",
-    )
-    parser.add_argument(
-        "--max-data-bytes",
-        type=int,
-        metavar="N",
-        help=f"largest data set, uploaded or downloaded (default: {APP_LIMITS.max_bytes}; ATTATTR_MAX_DATA_BYTES)",
-    )
-    parser.add_argument(
-        "--max-data-rows",
-        type=int,
-        metavar="N",
-        help=f"most rows of a data set (default: {APP_LIMITS.max_rows}; ATTATTR_MAX_ROWS)",
-    )
+    for name, meaning in _NUMBERS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=_describe_number(name, meaning))
     parser.add_argument(
         "--keep-seconds",
         type=int,
@@ -80,31 +82,40 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _describe_number(name: str, meaning: str) -> str:
+    variable = "ATTATTR_MAX_ROWS" if name == "max_data_rows" else f"ATTATTR_{name.upper()}"
+    own, shared = (_list_numbers(*limits)[name] for limits in (_OWN, _SHARED))
+    return f"{meaning} (default: {own}, {shared} where strangers can ask; {variable})"
+
+
+def _list_numbers(hub: HubLimits, data: DataLimits, page: PageLimits) -> dict[str, int]:
+    """The limits that are numbers, by the names of their options."""
+    models = {"max_model_bytes": hub.max_bytes, "max_data_bytes": data.max_bytes, "max_data_rows": data.max_rows}
+    return models | asdict(page)
+
+
 def build_models(arguments: argparse.Namespace) -> Models:
     """Decides what visitors may load: what the limits say, and folders of this machine where nobody else can ask.
 
     Raises:
         UserError: For a limit that is no limit.
     """
-    limits, data = HubLimits.from_environment(), DataLimits.from_environment(APP_LIMITS)
-    limits = replace(limits, max_bytes=_read_limit(arguments, "max_model_bytes", limits.max_bytes))
-    data = DataLimits(
-        _read_limit(arguments, "max_data_rows", data.max_rows), _read_limit(arguments, "max_data_bytes", data.max_bytes)
-    )
-    limits = replace(
-        limits,
-        offline=limits.offline or arguments.offline,
-        curated_only=limits.curated_only or arguments.models_only_curated,
-    )
     host = arguments.host or os.environ.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
-    return Models(limits, folders=host in LOOPBACK and not IS_SPACE and not is_shared(arguments), data=data)
-
-
-def _read_limit(arguments: argparse.Namespace, name: str, default: int) -> int:
-    given = getattr(arguments, name)
-    if given is not None and given <= 0:
-        raise UserError(f"--{name.replace('_', '-')} is {given}: give a number of {name.rpartition('_')[2]}.")
-    return default if given is None else given
+    is_own = host in LOOPBACK and not IS_SPACE and not is_shared(arguments)
+    hub, data, page = (type(limits).from_environment(limits) for limits in (_OWN if is_own else _SHARED))
+    numbers = _list_numbers(hub, data, page)
+    for name in numbers:
+        given = getattr(arguments, name)
+        if given is not None and given <= 0:
+            raise UserError(f"--{name.replace('_', '-')} is {given}: give a number of {name.rpartition('_')[2]}.")
+        numbers[name] = given or numbers[name]
+    hub = HubLimits(
+        numbers.pop("max_model_bytes"),
+        offline=hub.offline or arguments.offline,
+        curated_only=hub.curated_only or arguments.models_only_curated,
+    )
+    data = DataLimits(numbers.pop("max_data_rows"), numbers.pop("max_data_bytes"))
+    return Models(hub, folders=is_own, data=data, page=PageLimits(**numbers))
 
 
 def read_seconds_kept(arguments: argparse.Namespace) -> int:
@@ -152,14 +163,16 @@ def launch(app: "gr.Blocks", **options: object) -> object:
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
         "css_paths": [PAGE_STYLE],
-        "max_file_size": "256mb",
+        "max_file_size": PageLimits.max_upload_bytes,
+        "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
+        "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them
         "run_history": False,
         "enable_monitoring": False,
         "strict_cors": True,
         "ssr_mode": False,
         "app_kwargs": {"middleware": [Middleware(ClosedDoors)]},
     }
-    return app.queue(max_size=64).launch(**settings | options)
+    return app.queue(max_size=256).launch(**settings | options)
 
 
 def main() -> None:
@@ -172,6 +185,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     launch(
         build_app(models, warms=True, seconds_kept=seconds),
+        max_file_size=models.page.max_upload_bytes,
         server_name=arguments.host,
         server_port=arguments.port,
         share=is_shared(arguments),

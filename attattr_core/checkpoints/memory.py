@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class CheckpointCache:
         Raises:
             UserError: What loading raises.
         """
+        ask()  # before it is loaded
         from attattr_core.engine.devices import choose_device
 
         key = Key(name, revision, str(choose_device(device)))
@@ -225,13 +227,18 @@ def _load_checkpoint(reference: str, **options: Any) -> "Checkpoint":
     return load_checkpoint(reference, **options)
 
 
-def _free_memory() -> None:
-    """Gives freed memory back: Python's cycles, the C library's heap, the cards' pools."""
-    gc.collect()
+def trim_memory() -> None:
+    """Gives what the C library holds back to the system: of each thread's freed memory it keeps its own."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
         if trim is not None:
             trim(0)
+
+
+def _free_memory() -> None:
+    """Gives freed memory back: Python's cycles, the C library's heap, the cards' pools."""
+    gc.collect()
+    trim_memory()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

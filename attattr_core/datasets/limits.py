@@ -33,8 +33,8 @@ class DataLimits:
         """
         default = default or cls()
         return cls(
-            _read_number("ATTATTR_MAX_ROWS", "rows", default.max_rows),
-            _read_number("ATTATTR_MAX_DATA_BYTES", "bytes", default.max_bytes),
+            read_number("ATTATTR_MAX_ROWS", "rows", default.max_rows),
+            read_number("ATTATTR_MAX_DATA_BYTES", "bytes", default.max_bytes),
         )
 
 
@@ -42,7 +42,12 @@ class DataLimits:
 APP_LIMITS = DataLimits(100_000, 64_000_000)
 
 
-def _read_number(variable: str, unit: str, default: int) -> int:
+def read_number(variable: str, unit: str, default: int) -> int:
+    """Reads an environment variable that is a whole number from 1 on.
+
+    Raises:
+        UserError: When it is none; the sentence names the unit.
+    """
     given = os.environ.get(variable, "").strip() or str(default)
     if not (given.isascii() and given.isdigit()) or int(given[:19]) == 0:
         raise UserError(f"{variable} is {given[:80]!r}: give a number of {unit}, such as {default}.")

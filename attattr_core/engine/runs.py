@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from attattr_core.engine.families import find_family
 from attattr_core.engine.passes import Masking, Pruning, Recording, Replaying, Tracing, running
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UnsupportedModelError
 
 
@@ -217,5 +218,6 @@ def _select(output: Any, examples: Tensor, dim: int) -> Any:
 
 
 def _call(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
+    ask()
     extra = {"use_cache": False} if getattr(model.config, "use_cache", None) is not None else {}
     return model(**inputs, **extra, return_dict=True).logits

@@ -17,6 +17,7 @@ from attattr_core.engine.encoding import Encoded, collate, encode
 from attattr_core.engine.families import count_heads, find_family
 from attattr_core.engine.outputs import find_output_kind
 from attattr_core.engine.replay import find_layers, instrumented, run_masked
+from attattr_core.engine.stopping import ask
 from attattr_core.heads.metrics import compute_metric
 from attattr_core.heads.predictions import choose_metric, find_values, read_gold
 from attattr_core.heads.removal import Head
@@ -162,6 +163,7 @@ def _run_all(checkpoint: Checkpoint, encoded: list[Encoded], *, masked: Sequence
     """Logits of all examples, in batches of similar length, (n, n_labels); with heads masked where some are given."""
     found: dict[int, Tensor] = {}
     for bucket in bucket_examples(checkpoint, encoded):
+        ask()
         inputs = collate(checkpoint, [encoded[index] for index in bucket])
         logits = _run(checkpoint, inputs) if masked is None else _run_without(checkpoint, inputs, masked)
         found |= dict(zip(bucket, logits.double().cpu(), strict=True))
@@ -184,6 +186,7 @@ def _time_round(models: Mapping[str, Checkpoint], encoded: Sequence[Encoded]) ->
     seconds = {name: np.empty(len(encoded)) for name in models}
     names = list(models)
     for turn, example in enumerate(encoded):
+        ask()
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:
             inputs = collate(models[name], [example])

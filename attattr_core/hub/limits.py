@@ -23,16 +23,20 @@ class HubLimits:
     curated_only: bool = False
 
     @classmethod
-    def from_environment(cls) -> "HubLimits":
-        """Reads ATTATTR_MAX_MODEL_BYTES, ATTATTR_OFFLINE and ATTATTR_MODELS_ONLY_CURATED; unset ones have defaults.
+    def from_environment(cls, default: "HubLimits | None" = None) -> "HubLimits":
+        """Reads ATTATTR_MAX_MODEL_BYTES, ATTATTR_OFFLINE and ATTATTR_MODELS_ONLY_CURATED.
+
+        Args:
+            default: Where the number of bytes is not set.
 
         Raises:
             UserError: For a value that is not a number of bytes, or neither yes nor no.
         """
-        max_bytes = os.environ.get("ATTATTR_MAX_MODEL_BYTES", "").strip() or str(cls.max_bytes)
+        default = default or cls()
+        max_bytes = os.environ.get("ATTATTR_MAX_MODEL_BYTES", "").strip() or str(default.max_bytes)
         if not (max_bytes.isascii() and max_bytes.isdigit()) or int(max_bytes[:19]) == 0:
             raise UserError(
-                f"ATTATTR_MAX_MODEL_BYTES is {max_bytes[:80]!r}: give a number of bytes, such as {cls.max_bytes}."
+                f"ATTATTR_MAX_MODEL_BYTES is {max_bytes[:80]!r}: give a number of bytes, such as {default.max_bytes}."
             )
         return cls(int(max_bytes[:19]), read_switch("ATTATTR_OFFLINE"), read_switch("ATTATTR_MODELS_ONLY_CURATED"))
 

@@ -25,9 +25,8 @@ from attattr_core.ui.heads_request import OFFERED, STEPS
 from attattr_core.ui.heads_smaller import save_smaller_model
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.turns import LONG_WORK, in_turn
 
-# Measuring takes minutes: it has a queue of its own, so that nobody's Run waits for it.
-_WORK = {"concurrency_id": "heads", "concurrency_limit": 1}
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
 _SECONDS_KEPT = 3600
@@ -122,8 +121,9 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
     kept = [tab.shelf, tab.desk]
     states = [tab.data.choice, page.choice, page.names, *kept]
     outputs = [tab.view, page.status, tab.shelf]
-    measuring = {"fn": partial(measure_heads, models), "inputs": [page.model, *tab.fields, *page.settings, *states]}
-    measuring |= {"outputs": outputs, **_WORK}
+    measure = in_turn(partial(measure_heads, models), models.page, is_long=True)
+    measuring = {"fn": measure, "inputs": [page.model, *tab.fields, *page.settings, *states]}
+    measuring |= {"outputs": outputs, **LONG_WORK}
 
     # EventData reaches only plain functions.
     def save(
@@ -143,7 +143,8 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
     wake = {"fn": lambda: gr.Button(interactive=True), "inputs": None, "outputs": tab.measure, "queue": False}
     for job in jobs:
         job.then(**wake, **_PRIVATE)
-    jobs.append(tab.view.save_smaller(save, [page.model, *states], [*outputs, tab.smaller], **_WORK, **_PRIVATE))
+    saving = in_turn(save, models.page, n_outputs=4, is_long=True)
+    jobs.append(tab.view.save_smaller(saving, [page.model, *states], [*outputs, tab.smaller], **LONG_WORK, **_PRIVATE))
     ended = [
         trigger(stop_measuring, kept, outputs, cancels=jobs, queue=False, **_PRIVATE)
         for trigger in (tab.stop.click, tab.view.stop_heads)

@@ -11,6 +11,7 @@ from attattr_core.checkpoints.curated import read_curated
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, HubLimits, describe, find_snapshot, parse_reference
+from attattr_core.ui.limits import PageLimits
 
 if TYPE_CHECKING:
     from attattr_core.ui.work import LabelReport
@@ -63,12 +64,14 @@ class Models:
         folders: Whether visitors may name folders of this machine.
         reports: What is known of the checkpoints that were loaded, by the key of their choices.
         data: How much data may be read.
+        page: How much a visitor may ask for at a time.
     """
 
     limits: HubLimits = field(default_factory=HubLimits)
     folders: bool = False
     reports: dict[str, "LabelReport"] = field(default_factory=dict)
     data: DataLimits = APP_LIMITS
+    page: PageLimits = field(default_factory=PageLimits)
     _known: dict[str, tuple[float, Description]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -20,10 +20,10 @@ from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.payload import build_payload, build_whole_map
 from attattr_core.ui.work import Job, LabelReport, Refusal, attribute_job, is_loaded
 
+LONG_CHARACTERS = 800  # of texts, some 180 tokens
 TOLERANCE, FIXED = "to a tolerance", "fixed nodes"
 AUTOMATIC = "automatic"  # the rule that suits the choice between the two
-MAX_CHARACTERS = 20_000
-MAX_STEPS = 256  # fixed nodes on the page, where a layer cannot be stopped half-way; the command line takes more
+MAX_STEPS = 256  # fixed nodes on the page; the command line takes more
 MAX_SHOWN = {"tokens": 512, "layers": 64, "heads": 64, "labels": 1000, "characters of a name": 200}
 
 
@@ -68,12 +68,21 @@ def run_attribution(
     Yields:
         Values for the view, the status and the session, after some layers each.
     """
+    kept: Any = None
     try:
         fields = (function, baseline, precision, tolerance, n_steps, rule)
         choice, job = prepare_job(models, model, (text, text_pair), target, fields, choice, names)
-        yield from _stream(models, choice, job)
+        for values in _stream(models, choice, job):
+            kept = values[-1]
+            yield values
     except UserError as error:
-        yield gr.skip(), warn(str(error)), gr.skip()
+        view, _, kept = stop_run(kept if isinstance(kept, Session) else None)
+        yield view, warn(str(error)), kept
+
+
+def is_long_run(model: str, text: str, text_pair: str, *rest: Any) -> bool:
+    """Tells whether a run will take long enough to let others go first from its beginning."""
+    return len(text or "") + len(text_pair or "") > LONG_CHARACTERS
 
 
 def prepare_job(
@@ -91,15 +100,13 @@ def prepare_job(
         UserError: For a text that is too long, a checkpoint that is not here, or settings that are none.
     """
     settings = read_settings(*fields)
-    for name, part in zip("AB", texts, strict=True):
-        if len(part or "") > MAX_CHARACTERS:
-            raise UserError(f"Sentence {name} has {len(part):,} characters: up to {MAX_CHARACTERS:,} are taken.")
+    models.page.check_texts(texts)
     choice = models.find(model, choice)
     if not choice.is_here:  # a download here would hold up everybody else's runs
         raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
     own = (names or {}).get(choice.key, ())
     job = Job(choice.description, own, (texts[0] or "", texts[1] or ""), target or PREDICTED, settings)
-    return choice, replace(job, reports=choice.key not in models.reports)
+    return choice, replace(job, reports=choice.key not in models.reports, limits=models.page)
 
 
 def run_example(

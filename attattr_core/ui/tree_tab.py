@@ -18,8 +18,8 @@ from attattr_core.ui.tree_components import chart, tree_view
 from attattr_core.ui.tree_exports import export_curves, export_means, export_tree
 from attattr_core.ui.tree_measure import measure_data, measure_shown, stop_measuring
 from attattr_core.ui.tree_payload import TreeOptions, build_tree_payload
+from attattr_core.ui.turns import LONG_WORK, SHORT_WORK, in_turn
 
-_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _LONG = 160  # tokens; longer texts get their tree when the run has ended
 _SECONDS_KEPT = 3600
@@ -100,9 +100,10 @@ def wire_tree(models: Models, page: Any, tabs: gr.Tabs, tab: TreeTab) -> None:
         yield from measure_data(models, model, choice, session, event._data)
 
     inputs = [page.model, page.choice, page.session]
+    one, many = in_turn(measure_one, models.page), in_turn(measure_many, models.page, is_long=True)
     jobs = [
-        tab.curves.measure(measure_one, inputs, [tab.curves, page.status, tab.curves_kept], **_MODEL_WORK, **_PRIVATE),
-        tab.means.measure(measure_many, inputs, [tab.means, page.status, tab.means_kept], **_MODEL_WORK, **_PRIVATE),
+        tab.curves.measure(one, inputs, [tab.curves, page.status, tab.curves_kept], **SHORT_WORK, **_PRIVATE),
+        tab.means.measure(many, inputs, [tab.means, page.status, tab.means_kept], **LONG_WORK, **_PRIVATE),
     ]
     shown = [page.session, tab.means_kept]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}

@@ -7,10 +7,11 @@ import gradio as gr
 
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.running import is_long_run
 from attattr_core.ui.trial import compare_texts, export_trial, open_trial, stop_comparing
 from attattr_core.ui.trial_payload import Trial
+from attattr_core.ui.turns import SHORT_WORK, in_turn
 
-_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 
 
@@ -53,7 +54,11 @@ def wire_trial(models: Models, page: Any, tabs: gr.Tabs, tab: Any) -> Any:
 
     header = [page.model, page.text, page.pair, page.target, *page.settings, page.choice, page.names, page.session]
     job = tab.trial.compare(
-        compare, [*header, tab.trial_desk], [tab.trial, page.status, tab.compared], **_MODEL_WORK, **_PRIVATE
+        in_turn(compare, models.page, is_long=is_long_run),
+        [*header, tab.trial_desk],
+        [tab.trial, page.status, tab.compared],
+        **SHORT_WORK,
+        **_PRIVATE,
     )
     left = [tab.trial, tab.compared]
     tab.trial.stop_compare(end_trial, [tab.compared, tab.trial_desk], left, cancels=[job], queue=False, **_PRIVATE)

@@ -18,8 +18,8 @@ from attattr_core.ui.triggers_exports import export_triggers
 from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
 from attattr_core.ui.triggers_request import Wanted
 from attattr_core.ui.triggers_shown import Kept, fill, forget_own, open_file, stop_work, use_flip
+from attattr_core.ui.turns import LONG_WORK, in_turn
 
-_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _QUICK = {**_PRIVATE, "queue": False}
@@ -171,12 +171,13 @@ def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
     def transfer(second: Any, *values: Any) -> Iterator[Any]:
         yield from evaluate_shown(models, *values[:6], read(values[6:]), second)
 
-    work = {**_MODEL_WORK, **_PRIVATE}
+    work = {**LONG_WORK, **_PRIVATE}
+    begin = partial(in_turn, limits=models.page, is_long=True)
     jobs = [
-        tab.buttons[name].click(partial(mine, evaluates), [*header, *fields], outputs, **work)
+        tab.buttons[name].click(begin(partial(mine, evaluates)), [*header, *fields], outputs, **work)
         for name, evaluates in (("both", True), ("mine", False))
     ]
-    jobs.append(tab.buttons["evaluate"].click(evaluate, [*header, tab.mode, *fields], outputs, **work))
+    jobs.append(tab.buttons["evaluate"].click(begin(evaluate), [*header, tab.mode, *fields], outputs, **work))
     fetched = tab.buttons["transfer"].click(
         partial(fetch, models),
         [tab.second, tab.second_choice, page.names],
@@ -185,7 +186,7 @@ def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
         **_PRIVATE,
     )
     jobs.append(fetched)
-    jobs.append(fetched.success(transfer, [tab.second_choice, *header, tab.mode, *fields], outputs, **work))
+    jobs.append(fetched.success(begin(transfer), [tab.second_choice, *header, tab.mode, *fields], outputs, **work))
     return jobs
 
 

@@ -12,11 +12,18 @@ from attattr_core.ui.exports import export_view
 from attattr_core.ui.labels_panel import LabelsPanel, relabel, use_names
 from attattr_core.ui.model_picker import fetch, inspect, look_up, show_choice
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.running import find_first_session, run_attribution, run_example, send_whole_map, stop_run
+from attattr_core.ui.running import (
+    find_first_session,
+    is_long_run,
+    run_attribution,
+    run_example,
+    send_whole_map,
+    stop_run,
+)
+from attattr_core.ui.turns import SHORT_WORK, in_turn, leave_page
 from attattr_core.ui.work import describe_place
 
-# Queues: one run at a time, and beside it two downloads and some questions to the Hub.
-_MODEL_WORK = {"concurrency_id": "model", "concurrency_limit": 1}
+# Queues beside those of `attattr_core.ui.turns`: two downloads at a time, and some questions to the Hub.
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
 # "multiple", since with "once" the page takes no run after a stop; buttons rest while their work lasts instead.
@@ -55,6 +62,7 @@ class Page:
 def wire(app: gr.Blocks, models: Models, page: Page) -> None:
     """Connects the page's events."""
     app.load(_describe_place, None, page.device, **_PRIVATE)
+    app.unload(leave_page)
     page.model.change(
         partial(look_up, models),
         [page.model, page.choice, page.names],
@@ -83,13 +91,18 @@ def _wire_runs(models: Models, page: Page) -> list[Any]:
     outputs = [page.view, page.status, page.session]
     fetched = _fetch(models, page, [page.run.click, page.text.submit, page.pair.submit])
     job = fetched.success(
-        _bind(run_attribution, models), inputs, outputs, api_name="attribute", **_MODEL_WORK, **_QUIET
+        in_turn(_bind(run_attribution, models), models.page, is_long=is_long_run),
+        inputs,
+        outputs,
+        api_name="attribute",
+        **SHORT_WORK,
+        **_QUIET,
     )
     example = page.examples.load_input_event.then(
-        _bind(run_example, models),
+        in_turn(_bind(run_example, models), models.page, n_outputs=4),
         [page.model, page.text, page.pair, *page.settings, page.choice, page.names],
         [*outputs, page.target],
-        **_MODEL_WORK,
+        **SHORT_WORK,
         **_PRIVATE,
     )
     fetched.failure(**_wake(models, page))
@@ -106,7 +119,11 @@ def _wire_loads(models: Models, page: Page) -> list[Any]:
     ):
         fetched = _fetch(models, page, [trigger], visibility)
         job = fetched.success(
-            partial(inspect, models, probes=probes), page.choice, page.status, **_MODEL_WORK, **_PRIVATE
+            in_turn(partial(inspect, models, probes=probes), models.page, n_outputs=1, status=0),
+            page.choice,
+            page.status,
+            **SHORT_WORK,
+            **_PRIVATE,
         )
         for ended in (fetched.failure, job.then):
             ended(**_wake(models, page))

@@ -15,6 +15,7 @@ from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.labels.tasks import read_tasks
 from attattr_core.settings import Settings
+from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import IS_ZERO_GPU, estimate_seconds, on_gpu
 
@@ -38,6 +39,7 @@ class Job:
         settings: The convention.
         reports: Whether a `LabelReport` is wanted.
         probes: Whether the label names are probed even when they look right.
+        limits: What a visitor may ask for.
     """
 
     description: Description
@@ -47,6 +49,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     reports: bool = True
     probes: bool = False
+    limits: PageLimits = field(default_factory=PageLimits)
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,10 @@ def _rename(checkpoint: "Checkpoint", names: tuple[str, ...]) -> "Checkpoint":
 def _attribute(checkpoint: "Checkpoint", job: Job) -> Iterator[Step]:
     from attattr_core.engine.attributing import attribute_layers
     from attattr_core.engine.devices import describe_device
+    from attattr_core.engine.encoding import encode
 
+    encoded = encode(checkpoint, *job.texts)
+    job.limits.check_tokens(len(encoded.tokens) + encoded.n_cut)
     device, last, started = describe_device(checkpoint.device), 0.0, time.perf_counter()
     for result in attribute_layers(checkpoint, *job.texts, target=job.target, settings=job.settings):
         now = time.perf_counter()

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from attattr_core import UserError, load_checkpoint
 from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.engine.attributing import attribute_layers
 from attattr_core.ui import Models, build_app, find_cache, warming
+from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
 from attattr_core.ui.spaces import LONGEST, SHORTEST, estimate_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,6 +29,7 @@ VARIABLES = (
     "ATTATTR_MAX_ROWS",
     "ATTATTR_KEEP_SECONDS",
     "GRADIO_SERVER_NAME",
+    *(f"ATTATTR_{field.name.upper()}" for field in fields(PageLimits)),
 )
 
 
@@ -49,6 +53,28 @@ def test_options_become_limits(monkeypatch):
     assert build("--max-model-bytes", "1000").limits.max_bytes == 1000, "an option goes before its variable"
     with pytest.raises(UserError, match="--max-model-bytes is 0: give a number of bytes"):
         build("--max-model-bytes", "0")
+
+
+def test_limits_are_stricter_where_strangers_can_ask(monkeypatch):
+    own, shared = build(), build("--share")
+    assert own.page == PageLimits()
+    assert shared.page == SHARED_LIMITS
+    assert shared.limits.max_bytes < own.limits.max_bytes
+    assert (shared.data.max_rows, shared.data.max_bytes) < (own.data.max_rows, own.data.max_bytes)
+    assert build("--host", "0.0.0.0").page == SHARED_LIMITS
+    monkeypatch.setattr(app, "IS_SPACE", True)
+    assert build().page == SHARED_LIMITS
+    monkeypatch.setenv("ATTATTR_MAX_MINUTES", "7")
+    assert build("--max-visitor-jobs", "2").page == replace(SHARED_LIMITS, max_minutes=7, max_visitor_jobs=2)
+    monkeypatch.setenv("ATTATTR_MAX_MINUTES", "soon")
+    with pytest.raises(UserError, match="ATTATTR_MAX_MINUTES is 'soon': give a number of minutes, such as 10"):
+        build()
+
+
+def test_every_option_is_in_the_table_of_the_readme():
+    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("\n## Hosting\n")[1].split("\n## ")[0]
+    options = {f"--{name.replace('_', '-')}" for name in vars(app.parse_arguments([]))}
+    assert options == set(re.findall(r"^\| `(--[\w-]+)` \|", section, flags=re.MULTILINE))
 
 
 def test_options_become_limits_on_data(monkeypatch):
@@ -206,8 +232,8 @@ def test_only_plain_data_crosses_to_the_process_with_the_gpu(hub, tiny, copy, tm
     assert embedded["labels"] == ["entailment", "neutral", "contradiction"]
     assert empty is None
     assert found["sentences"] == ["", "", "Sentence A is empty: type a sentence to explain."]
-    assert found["proposals"] == [True, False, False], "what a probe found comes back as well"
-    assert len(found["asked"]) == 3
+    assert found["proposals"] == [True, False], "what a probe found comes back as well"
+    assert len(found["asked"]) == 2, "an empty text needs no card"
     assert all(SHORTEST <= seconds <= LONGEST for seconds in found["asked"])
 
 

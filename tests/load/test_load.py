@@ -1,0 +1,14 @@
+"""A few visitors at once for some seconds: every answer is one's own, and no error is without a sentence."""
+
+import sys
+
+import pytest
+
+from tests.load.load import run
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server's memory is read from /proc")
+def test_some_visitors_at_once():
+    report = run(4, 12.0)
+    assert report.list_faults() == []
+    assert sum(not visit.refusal for visit in report.visits) >= 4
