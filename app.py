@@ -1,10 +1,12 @@
 """Starts AttAttr Explorer: ``python app.py``."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 # A start without network calls: set before the libraries are imported.
@@ -21,7 +23,10 @@ from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui.api import explain_bad_calls
 from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
+from attattr_core.ui.ending import end_when, listen_for_end
+from attattr_core.ui.health import build_health_route
 from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
 from attattr_core.ui.spaces import IS_SPACE
 
@@ -79,6 +84,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="how long files that visitors upload or have made are kept (default: 3600; ATTATTR_KEEP_SECONDS)",
     )
     parser.add_argument("--offline", action="store_true", help="use what is in the cache only (ATTATTR_OFFLINE)")
+    parser.add_argument(
+        "--mcp", action="store_true", help="also serve the endpoints as tools of an MCP server (ATTATTR_MCP)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -155,6 +163,22 @@ def read_auth(arguments: argparse.Namespace) -> tuple[str, str] | None:
     return user, password
 
 
+def wants_mcp(arguments: argparse.Namespace) -> bool:
+    """Tells whether the endpoints are to be tools of an MCP server too.
+
+    Raises:
+        UserError: When the package for it is not there, or visitors are asked for a password, which its clients and
+            Gradio's own connection behind it do not have.
+    """
+    if not (arguments.mcp or read_switch("ATTATTR_MCP")):
+        return False
+    if find_spec("mcp") is None:
+        raise UserError('--mcp (or ATTATTR_MCP) needs a further package: pip install "gradio[mcp]".')
+    if read_auth(arguments) is not None:
+        raise UserError("--mcp cannot ask for a password: leave --auth out, and let a proxy in front of it ask.")
+    return True
+
+
 def launch(app: "gr.Blocks", **options: object) -> object:
     """Serves the app; options are those of ``gr.Blocks.launch``."""
     import gradio as gr
@@ -170,27 +194,39 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "enable_monitoring": False,
         "strict_cors": True,
         "ssr_mode": False,
-        "app_kwargs": {"middleware": [Middleware(ClosedDoors)]},
+        "mcp_server": False,
+        "app_kwargs": {
+            "middleware": [Middleware(ClosedDoors)],
+            "routes": [build_health_route()],
+            "exception_handlers": {TypeError: explain_bad_calls, KeyError: explain_bad_calls},
+        },
     }
     return app.queue(max_size=256).launch(**settings | options)
 
 
 def main() -> None:
-    """Serves the app as the command line says."""
+    """Serves the app as the command line says, until it is told to end."""
     arguments = parse_arguments()
     try:
-        models, auth, seconds = build_models(arguments), read_auth(arguments), read_seconds_kept(arguments)
+        models, auth, is_mcp = build_models(arguments), read_auth(arguments), wants_mcp(arguments)
+        seconds = read_seconds_kept(arguments)
         find_cache()  # reads its limit
     except UserError as error:
         sys.exit(f"error: {error}")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("attattr_core").setLevel(logging.INFO)
+    app, told = build_app(models, warms=True, seconds_kept=seconds), listen_for_end()
     launch(
-        build_app(models, warms=True, seconds_kept=seconds),
+        app,
         max_file_size=models.page.max_upload_bytes,
         server_name=arguments.host,
         server_port=arguments.port,
         share=is_shared(arguments),
         auth=auth,
+        mcp_server=is_mcp,
+        prevent_thread_lock=True,
     )
+    end_when(told, app, FILES.cleanup)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,14 @@ def dump_npz(attribution: Attribution) -> bytes:
 
 def dump_json(attribution: Attribution) -> str:
     """The content of the ``.json`` file; numbers keep every digit of float32, what was not computed is null."""
-    arrays = {name: to_lists(np.asarray(getattr(attribution, name), kind)) for name, kind in _ARRAYS.items()}
-    return json.dumps({**_describe(attribution), **arrays}, ensure_ascii=False, allow_nan=False)
+    return json.dumps(list_content(attribution), ensure_ascii=False, allow_nan=False)
+
+
+def list_content(attribution: Attribution, *, maps: bool = True) -> dict[str, Any]:
+    """Lists what the ``.json`` file holds, as plain values; ``attention`` and ``attribution`` only with the maps."""
+    names = [name for name in _ARRAYS if maps or name not in ("attention", "attribution")]
+    arrays = {name: to_lists(np.asarray(getattr(attribution, name), _ARRAYS[name])) for name in names}
+    return {**_describe(attribution), **arrays}
 
 
 def load_attribution(path: str | Path) -> Attribution:

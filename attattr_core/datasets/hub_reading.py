@@ -25,6 +25,20 @@ def open_hub(
     Raises:
         UserError: When there is no such part, it may not be used, or the download breaks off.
     """
+    chosen = find_split(text, limits=limits, hub_limits=hub_limits)
+    with closing(download(chosen)) as steps:
+        for progress in steps:
+            if on_progress is not None:
+                on_progress(progress)
+    return chosen
+
+
+def find_split(text: str, *, limits: DataLimits, hub_limits: HubLimits) -> HubSplit:
+    """Find what ``ID[@REVISION][:CONFIG]:SPLIT`` names, without downloading it.
+
+    Raises:
+        UserError: When there is no such part, or it may not be used.
+    """
     name, *parts = text.split(":")
     if len(parts) > 2 or "//" in text:
         raise UserError(f"'hub:{text[:160]}' is no part of a data set: write hub:ID:CONFIG:SPLIT.")
@@ -32,12 +46,7 @@ def open_hub(
     if not parts:
         known = join_briefly(f":{split.config}:{split.name}" for split in dataset.splits)
         raise UserError(f"'hub:{text[:160]}' names no split: add one of {known}.")
-    chosen = choose_split(dataset, parts[0] if len(parts) == 2 else "", parts[-1], limits=limits)
-    with closing(download(chosen)) as steps:
-        for progress in steps:
-            if on_progress is not None:
-                on_progress(progress)
-    return chosen
+    return choose_split(dataset, parts[0] if len(parts) == 2 else "", parts[-1], limits=limits)
 
 
 def read_split(chosen: HubSplit, limits: DataLimits) -> Table:

@@ -1,14 +1,20 @@
 """Read a labelled file."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from attattr_core.datasets.examples import ExampleSet, digest_file
 from attattr_core.datasets.files import read_rows
+from attattr_core.datasets.json_rows import tabulate
 from attattr_core.datasets.labelling import label_table
 from attattr_core.datasets.limits import MAX_BYTES, MAX_ROWS, DataLimits
 from attattr_core.datasets.parquet import read_parquet
 from attattr_core.datasets.tables import Table, build_table
+from attattr_core.errors import UserError
 
 
 def read_examples(
@@ -62,3 +68,25 @@ def read_table(path: str | Path, limits: DataLimits | None = None, *, name: str 
         yield from rows
 
     return build_table(all_rows(), name or path.name, digest_file(path), max_rows=limits.max_rows)
+
+
+def read_objects(rows: Sequence[Mapping[str, Any]], limits: DataLimits, *, name: str) -> Table:
+    """Read rows that are at hand as objects, as those of a ``.jsonl`` file are read.
+
+    Args:
+        rows: Values by the names of their columns, which are those of the first row.
+        limits: How much is read; bytes are those of the rows as JSON.
+        name: What they are called in a sentence.
+
+    Raises:
+        UserError: For no rows, too many or too large ones, or unknown columns.
+    """
+    if not rows:
+        raise UserError(f"{name} has no rows; give labelled texts.")
+    content = json.dumps(rows).encode()
+    if len(content) > limits.max_bytes:
+        raise UserError(f"{name} has more than {limits.max_bytes:,} bytes; give less, or raise ATTATTR_MAX_DATA_BYTES.")
+    table = build_table(
+        tabulate(enumerate(rows, 1)), name, hashlib.sha256(content).hexdigest(), max_rows=limits.max_rows
+    )
+    return replace(table, unit="row")

@@ -1,17 +1,14 @@
 """What happens as data are chosen: a source, an upload, a data set that is looked up and downloaded."""
 
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from attattr_core.datasets import EMBEDDED_SETS
-from attattr_core.datasets.hub_sets import HubDataset, HubSplit, choose_split, find_dataset, list_splits
+from attattr_core.datasets.hub_sets import HubDataset, choose_split, find_dataset, list_splits
 from attattr_core.errors import UserError
-from attattr_core.hub import Progress, download
 from attattr_core.ui.data_choice import (
     DataChoice,
     describe_data,
@@ -20,6 +17,7 @@ from attattr_core.ui.data_choice import (
     describe_wait,
     suggest_set,
 )
+from attattr_core.ui.long_work import follow_download
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 
@@ -29,7 +27,6 @@ _HINTS = {
     "hypothesis, or sentence1 and sentence2 …, and label. It is deleted after an hour.",
     HUB: "Name a data set such as nyu-mll/glue; its parquet files are read, never its scripts.",
 }
-_SECONDS_BETWEEN_MESSAGES = 0.2
 _MAX_CHOICES = 300
 _LIKED = ("validation", "validation_matched", "dev", "test", "train")
 
@@ -95,7 +92,7 @@ def load_set(
         yield describe_wait(f"Looking {text[:200]} up …"), None
         dataset = found[1] if found and found[0] == text else find_dataset(text, limits=models.limits)
         chosen = choose_split(dataset, str(config or ""), str(split or ""), limits=models.data)
-        for progress, rate in _download(chosen):
+        for progress, rate in follow_download(chosen):
             yield describe_wait(f"Downloading {chosen.title} …", progress, rate), None
         yield describe_wait(f"Reading {chosen.title} …"), None
         yield _show(DataChoice(HUB, chosen.title, split=chosen, limits=models.data))
@@ -133,18 +130,6 @@ def _show(choice: DataChoice) -> tuple[str, DataChoice | None]:
         return describe_data(choice), choice
     except UserError as error:
         return describe_refusal(str(error)), None
-
-
-def _download(chosen: HubSplit) -> Iterator[tuple[Progress, float]]:
-    """Downloads, and tells now and then how far that is and how fast, in bytes a second."""
-    started, last, n_before = time.monotonic(), 0.0, None
-    with closing(download(chosen)) as steps:
-        for progress in steps:
-            n_before = progress.n_bytes if n_before is None else n_before
-            now = time.monotonic()
-            if now - last >= _SECONDS_BETWEEN_MESSAGES:
-                last = now
-                yield progress, (progress.n_bytes - n_before) / max(now - started, 1e-3)
 
 
 def _name_part(part: Any) -> str:

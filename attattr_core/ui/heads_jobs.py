@@ -22,7 +22,7 @@ class ImportanceJob:
         examples: Labelled by its class indices.
         method: One of `attattr_core.heads.results.METHODS`.
         n_examples: How many of them count, at most.
-        seed: Where their choice begins.
+        seed: Where their choice begins; None for the first ones.
         settings: The convention of attributions.
         state: A file that keeps what is done.
     """
@@ -31,7 +31,7 @@ class ImportanceJob:
     examples: ExampleSet
     method: str
     n_examples: int
-    seed: int
+    seed: int | None
     settings: Settings
     state: Path
 

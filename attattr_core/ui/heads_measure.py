@@ -12,18 +12,16 @@ from attattr_core.heads.names import METHOD_NAMES
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.ui.components import warn
 from attattr_core.ui.data_picker import DataChoice, read_choice
-from attattr_core.ui.heads_jobs import CurvesJob, ImportanceJob, ImportanceStep
+from attattr_core.ui.heads_jobs import ImportanceStep
 from attattr_core.ui.heads_payload import Heads, Progress, Shelf, show_shipped
 from attattr_core.ui.heads_request import Request, read_request
-from attattr_core.ui.heads_work import prune_heads, rank_heads
+from attattr_core.ui.heads_steps import SEED, prune, rank_once
 from attattr_core.ui.long_work import Clock, Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import read_settings
-from attattr_core.ui.store import find_store, make_key
-from attattr_core.ui.work import Refusal, is_loaded
+from attattr_core.ui.work import is_loaded
 
-_SEED = 0  # of the choice of examples
 _ACCURACY = "accuracy"
 _BUSY = "A measurement of yours waits or goes on already: press Stop to end it, then Measure."
 
@@ -147,9 +145,7 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
             heads = replace(heads, study=study, progress=progress, counts=counts)
             yield heads
     clock = Clock()
-    for step in prune_heads(_plan_curves(choice, examples, request, importances)):
-        if isinstance(step, Refusal):
-            raise UserError(step.sentence)
+    for step in prune(choice, examples, request, importances):
         left = clock.estimate(step.n_done / step.n_total)
         is_done = step.n_done == step.n_total
         progress = None if is_done else Progress("pruning", step.n_done, step.n_total, "passes of an example", left)
@@ -163,52 +159,11 @@ def _measure(choice: Choice, examples: ExampleSet, request: Request) -> Iterator
 def _rank(
     choice: Choice, examples: ExampleSet, request: Request, method: str
 ) -> Iterator[tuple[ImportanceStep, Progress]]:
-    """Ranks the heads by a method; what was measured before under the same conditions is taken."""
-    settings = request.settings if method == "attattr" else None
-    facts = {"method": method, "n": request.n_ranking, "seed": _SEED, "settings": settings}
-    key = make_key(kind="importance", model=choice.key, data=examples.sha256, labels=examples.label_names, **facts)
-    words, store = f"ranking heads by {METHOD_NAMES[method]}", find_store()
-    known = store.find(key)
-    if known is not None:
-        yield known, Progress(words)
-        return
-    n_ranking, clock = min(request.n_ranking, len(examples)), Clock()
-    job = ImportanceJob(choice.description, examples, method, n_ranking, _SEED, request.settings, store.find_file(key))
-    for step in rank_heads(job):
-        if isinstance(step, Refusal):
-            raise UserError(step.sentence)
-        if step.n_done == step.n_total:
-            store.keep(key, step)
+    """Ranks the heads by a method, and tells how far that is."""
+    words, clock = f"ranking heads by {METHOD_NAMES[method]}", Clock()
+    settings = request.settings
+    for step in rank_once(choice, examples, method, n_examples=request.n_ranking, seed=SEED, settings=settings):
         yield step, Progress(words, step.n_done, step.n_total, "examples", clock.estimate(step.share))
-
-
-def _plan_curves(
-    choice: Choice, examples: ExampleSet, request: Request, importances: dict[str, HeadImportance]
-) -> CurvesJob:
-    orders = {
-        name: [importance.list_order(direction).tolist() for direction in request.directions]
-        for name, importance in importances.items()
-    }
-    facts = {
-        "n": (request.n_ranking, request.n_pruning),
-        "directions": request.directions,
-        "seeds": request.n_seeds,
-        "every": request.every_head,
-    }
-    key = make_key(
-        kind="curves", model=choice.key, data=examples.sha256, labels=examples.label_names, orders=orders, **facts
-    )
-    return CurvesJob(
-        choice.description,
-        examples,
-        request.n_pruning,
-        _SEED,
-        dict(importances),
-        request.directions,
-        request.n_seeds,
-        request.every_head,
-        find_store().find_file(key),
-    )
 
 
 def _begin_study(importances: dict[str, HeadImportance], examples: ExampleSet) -> HeadStudy:

@@ -136,7 +136,7 @@ def wire_heads(models: Models, page: Any, tabs: gr.Tabs, tab: HeadsTab) -> None:
     jobs = [
         _ask(trigger, page, tab).success(**measuring, **visibility, **_QUIET)
         for trigger, visibility in (
-            (tab.measure.click, {"api_name": "heads"}),
+            (tab.measure.click, {"api_name": "page_heads", "api_visibility": "undocumented"}),
             (tab.view.measure_heads, {"api_visibility": "private"}),
         )
     ]

@@ -8,9 +8,10 @@ from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.ui.heads_jobs import CurvesJob, CurvesStep, ImportanceJob, ImportanceStep, SmallerJob, SmallerStep
+from attattr_core.ui.job_log import Refusal, count_rows, logged
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
-from attattr_core.ui.work import Refusal, find_cache
+from attattr_core.ui.work import find_cache
 
 if TYPE_CHECKING:
     from attattr_core.heads.shrinking import ShrinkSoFar
@@ -27,6 +28,11 @@ def _estimate(job: Any) -> int:
     return max(LONGEST // 2, estimate_seconds(n_bytes, n_characters=n_characters))
 
 
+def _count(_: Any, job: Any) -> str:
+    return count_rows(min(len(job.examples), getattr(job, "n_examples", len(job.examples))))
+
+
+@logged("head importance", _count)
 @on_gpu(_estimate)
 def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
     """Measures an importance, batch by batch; a `Refusal` ends it."""
@@ -46,6 +52,7 @@ def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
         yield _refuse_size(job)
 
 
+@logged("pruning", _count)
 @on_gpu(_estimate)
 def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
     """Measures pruning curves; a `Refusal` ends it."""
@@ -74,7 +81,9 @@ def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
 
     examples, importances, notice = job.examples, job.importances.values(), ""
     n_seen = len(find_seen(examples, importances))
-    if len(examples) - n_seen >= min(_LEAST_UNSEEN, job.n_examples):
+    if any(not one.data_sha256 and one.method != "random" for one in importances):
+        notice = "It is not known which examples ranked the heads; where these are among them, the curves flatter."
+    elif len(examples) - n_seen >= min(_LEAST_UNSEEN, job.n_examples):
         examples = leave_out_seen(examples, importances)
     else:
         notice = (
@@ -85,6 +94,7 @@ def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
     return pick_examples(examples, job.n_examples, seed=seed), notice
 
 
+@logged("smaller model", _count)
 @on_gpu(_estimate)
 def shrink_heads(job: SmallerJob) -> Iterator[SmallerStep | Refusal]:
     """Makes a smaller model and packs it for a download; a `Refusal` ends it."""

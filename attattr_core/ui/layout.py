@@ -7,6 +7,7 @@ import gradio as gr
 
 from attattr_core.engine.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
+from attattr_core.ui.api import offer_endpoints
 from attattr_core.ui.components import build_device, build_downloader, build_messenger, build_status
 from attattr_core.ui.doors import SECONDS_KEPT
 from attattr_core.ui.examples import EXAMPLES, FIRST
@@ -99,6 +100,7 @@ def build_app(models: Models | None = None, *, warms: bool = False, seconds_kept
             *(*states, device, model, load, target, text, pair, run, stop, opener, card, labels, settings, examples),
             *(status, view, build_downloader(), build_messenger(), link),
         )
+        offer_endpoints(models)
         wire(app, models, page)
         if warms:
             warm_at_first_visit(app)

@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+from attattr_core.datasets.hub_sets import HubSplit
 from attattr_core.errors import UserError
+from attattr_core.hub import Description, Progress, download
+
+_SECONDS_BETWEEN_MESSAGES = 0.2
 
 
 class Desk:
@@ -101,3 +105,19 @@ def read_count(what: str, value: Any, least: int, most: int) -> int:
     if number != value or not least <= number <= most:
         raise UserError(f"The number of {what} is {str(value)[:80]}: choose a whole number from {least} to {most:,}.")
     return number
+
+
+def follow_download(what: Description | HubSplit) -> Iterator[tuple[Progress, float]]:
+    """Downloads a checkpoint or a part of a data set, and tells now and then how far that is.
+
+    Yields:
+        The progress, and bytes a second.
+    """
+    started, last, n_before = time.monotonic(), 0.0, None
+    with closing(download(what)) as steps:
+        for progress in steps:
+            n_before = progress.n_bytes if n_before is None else n_before
+            now = time.monotonic()
+            if now - last >= _SECONDS_BETWEEN_MESSAGES:
+                last = now
+                yield progress, (progress.n_bytes - n_before) / max(now - started, 1e-3)

@@ -1,9 +1,7 @@
 """Choose a checkpoint: a list that takes any Hub id, Load, and a line that says what it is."""
 
 import json
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,10 @@ import gradio as gr
 from attattr_core.checkpoints.catalog import EMBEDDED
 from attattr_core.checkpoints.curated import find_curated
 from attattr_core.errors import UserError
-from attattr_core.hub import Description, Progress, download
+from attattr_core.hub import Progress
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.labels_panel import show_labels
+from attattr_core.ui.long_work import follow_download
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.spaces import IS_ZERO_GPU
 from attattr_core.ui.work import Job, LabelReport, Refusal, inspect_job, is_loaded
@@ -23,7 +22,6 @@ from attattr_core.ui.work import Job, LabelReport, Refusal, inspect_job, is_load
 PREDICTED = "predicted"
 Names = dict[str, tuple[str, ...]]
 _PAGE = Path(__file__).parent / "static" / "page"
-_SECONDS_BETWEEN_MESSAGES = 0.2
 
 
 def build_picker(models: Models, first: Choice) -> tuple[gr.Dropdown, gr.Button]:
@@ -133,7 +131,7 @@ def fetch(models: Models, model: str, choice: Choice | None, names: Names | None
     try:
         choice = models.find(model, choice)
         if not choice.is_here:
-            for progress, rate in _download(choice.description):
+            for progress, rate in follow_download(choice.description):
                 choice = replace(choice, n_bytes_here=progress.n_bytes)
                 yield "", choice, describe_choice(models, choice, names, progress=progress, rate=rate)
         yield "", choice, describe_choice(models, choice, names)
@@ -166,18 +164,6 @@ def inspect(models: Models, choice: Choice, *, probes: bool = False) -> Iterator
     except UserError as error:
         sentence = warn(str(error))
     yield sentence
-
-
-def _download(description: Description) -> Iterator[tuple[Progress, float]]:
-    """Downloads, and tells now and then how far that is and how fast, in bytes a second."""
-    started, last, n_before = time.monotonic(), 0.0, None
-    with closing(download(description)) as steps:
-        for progress in steps:
-            n_before = progress.n_bytes if n_before is None else n_before
-            now = time.monotonic()
-            if now - last >= _SECONDS_BETWEEN_MESSAGES:
-                last = now
-                yield progress, (progress.n_bytes - n_before) / max(now - started, 1e-3)
 
 
 def _describe_entry(name: str) -> str:

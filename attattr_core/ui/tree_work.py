@@ -11,9 +11,10 @@ from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.trees.tree import AttributionTree
+from attattr_core.ui.job_log import Refusal, count_rows, count_tokens, logged
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import estimate_seconds, on_gpu
-from attattr_core.ui.work import Refusal, find_cache
+from attattr_core.ui.work import find_cache
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ def _estimate(description: Description, *rest: Any) -> int:
     return estimate_seconds(n_bytes, n_characters=500, n_nodes=_NODES)
 
 
+@logged("deletion curve", lambda _, description, attribution, tree: count_tokens(attribution.tokens))
 @on_gpu(_estimate)
 def measure_curves(
     description: Description, attribution: Attribution, tree: AttributionTree
@@ -51,6 +53,7 @@ def measure_curves(
         yield Refusal(str(error))
 
 
+@logged("deletion curves of a data set", lambda _, description, texts, mode: count_rows(len(texts)))
 @on_gpu(_estimate)
 def measure_means(description: Description, texts: Texts, mode: str) -> Iterator[DatasetFaithfulness | Refusal]:
     """Measures a data set, example by example; a `Refusal` ends it."""

@@ -12,9 +12,10 @@ from attattr_core.hub import Description, find_snapshot
 from attattr_core.triggers.cut_texts import tell_cut
 from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.triggers.results import TriggerSet, TriggerStudy
+from attattr_core.ui.job_log import Refusal, count_rows, logged
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
-from attattr_core.ui.work import Refusal, find_cache
+from attattr_core.ui.work import find_cache
 
 if TYPE_CHECKING:
     from attattr_core.checkpoints.checkpoint import Checkpoint
@@ -114,6 +115,7 @@ def _estimate_evaluation(job: EvaluationJob) -> int:
     return min(LONGEST, estimate_seconds(_count_bytes(job.description)) + passes // 1000)
 
 
+@logged("mining", lambda _, job: count_rows(min(len(job.examples), job.n_examples)))
 @on_gpu(_estimate_mining)
 def mine(job: MiningJob) -> Iterator[Part | Notice | Refusal]:
     """Mines triggers, some examples at a time, after a `Notice`; a `Refusal` ends it."""
@@ -134,6 +136,7 @@ def mine(job: MiningJob) -> Iterator[Part | Notice | Refusal]:
         yield _refuse_size(job.description)
 
 
+@logged("evaluation", lambda _, job: count_rows(len(job.examples)))
 @on_gpu(_estimate_evaluation)
 def evaluate(job: EvaluationJob) -> Iterator[Part | Notice | Refusal]:
     """Evaluates triggers, one pass over the data at a time, after a `Notice`; a `Refusal` ends it."""

@@ -259,6 +259,8 @@ def in_turn(
     n_outputs: int = 3,
     status: int = 1,
     is_long: bool | Callable[..., bool] = False,
+    say_waiting: Callable[[str], Any] = tell,
+    idle: Any = "",
 ) -> Callable[..., AsyncIterator[Any]]:
     """Makes an event's handler one whose work waits for its turn and ends when the event is cancelled.
 
@@ -268,6 +270,8 @@ def in_turn(
         n_outputs: How many values it yields.
         status: Which of them is the sentence above the result: while the job waits, it says so there.
         is_long: Whether its work is long; or what tells that from the handler's values.
+        say_waiting: Makes that of the words that say how long the job waits.
+        idle: What stands there before the handler has yielded.
 
     Returns:
         The same for Gradio, asynchronous: a cancelled event interrupts it at once, and then the thread that computes
@@ -283,12 +287,12 @@ def in_turn(
     async def handle(*values: Any) -> AsyncIterator[Any]:
         long = is_long(*values) if callable(is_long) else is_long
         turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=long)
-        steps, last, said = handler(*values), "", ""
+        steps, last, said = handler(*values), idle, idle
         try:
             while True:
                 work = asyncio.ensure_future(anyio.to_thread.run_sync(turn.step, steps, limiter=_find_limiter()))
                 while not (await asyncio.wait({work}, timeout=_SECONDS_BETWEEN_MESSAGES))[0]:
-                    words = tell(find_line().describe_place(turn)) if turn.waits else last
+                    words = say_waiting(find_line().describe_place(turn)) if turn.waits else last
                     if words != said:
                         said = words
                         yield say(words)

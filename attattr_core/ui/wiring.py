@@ -94,7 +94,7 @@ def _wire_runs(models: Models, page: Page) -> list[Any]:
         in_turn(_bind(run_attribution, models), models.page, is_long=is_long_run),
         inputs,
         outputs,
-        api_name="attribute",
+        **_page_name("run"),
         **SHORT_WORK,
         **_QUIET,
     )
@@ -114,7 +114,7 @@ def _wire_loads(models: Models, page: Page) -> list[Any]:
     """Load, and Check label order: download what is missing, then look at the checkpoint."""
     jobs = []
     for trigger, probes, visibility in (
-        (page.load.click, False, {"api_name": "load"}),
+        (page.load.click, False, _page_name("load")),
         (page.labels.check.click, True, {"api_visibility": "private"}),
     ):
         fetched = _fetch(models, page, [trigger], visibility)
@@ -186,6 +186,11 @@ def _show(models: Models, model: str, choice: Choice | None, names: dict, target
     if choice is None or choice.text != str(model or "").strip():  # refused, which the card says already
         return tuple(gr.skip() for _ in range(_N_SHOWN))
     return show_choice(models, choice, names, target)
+
+
+def _page_name(name: str) -> dict[str, Any]:
+    """What clients may call an event of the page; programs have endpoints of their own (`attattr_core.ui.api`)."""
+    return {"api_name": f"page_{name}", "api_visibility": "undocumented"}
 
 
 def _bind(handler: Callable[..., Any], models: Models) -> Callable[..., Any]:

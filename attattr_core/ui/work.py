@@ -15,6 +15,7 @@ from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.labels.tasks import read_tasks
 from attattr_core.settings import Settings
+from attattr_core.ui.job_log import Refusal, count_tokens, logged
 from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.models import identify
 from attattr_core.ui.spaces import IS_ZERO_GPU, estimate_seconds, on_gpu
@@ -83,13 +84,6 @@ class Step:
     device: str
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """A sentence for the visitor; an exception would not cross every process border."""
-
-    sentence: str
-
-
 Part = LabelReport | Step | Refusal
 
 
@@ -107,6 +101,11 @@ def _count_bytes(job: Job) -> int:
     return sum(path.stat().st_size for part in parts for path in find_snapshot(part).glob("*.safetensors"))
 
 
+def _count(part: Part | None, _: Job) -> str:
+    return count_tokens(part.result.tokens) if isinstance(part, Step) else "no tokens"
+
+
+@logged("attribution", _count)
 @on_gpu(_estimate_attribution)
 def attribute_job(job: Job) -> Iterator[Part]:
     """Attributes a job's texts; yields a `LabelReport` if one is wanted, then steps, or a `Refusal` at the end."""
@@ -121,6 +120,7 @@ def attribute_job(job: Job) -> Iterator[Part]:
         yield _refuse_size(job)
 
 
+@logged("look at labels", _count)
 @on_gpu(_estimate_inspection)
 def inspect_job(job: Job) -> Iterator[Part]:
     """Loads a job's checkpoint; yields a `LabelReport`, or a `Refusal`."""

@@ -17,7 +17,7 @@ def client(app_url):
 
 def run(client: Client, model: str, text: str, pair: str = "", *settings) -> tuple[dict | None, str]:
     """The last message to the view, and the sentence above it."""
-    view, status, *_ = client.predict(model, text, pair, *(settings or DEFAULTS), api_name="/attribute")
+    view, status, *_ = client.predict(model, text, pair, *(settings or DEFAULTS), api_name="/page_run")
     return read(view), (read(status) or {"text": ""})["text"]
 
 
@@ -48,7 +48,7 @@ def test_a_pair_and_every_setting(client):
 
 
 def test_messages_stream_from_the_top_layer(client):
-    job = client.submit("sst2", "An ordinary sentence to stream.", "", *DEFAULTS, api_name="/attribute")
+    job = client.submit("sst2", "An ordinary sentence to stream.", "", *DEFAULTS, api_name="/page_run")
     job.result(timeout=120)
     messages = [message for output in job.outputs() if (message := read(output[0]))]
     assert messages[-1]["status"] == "done"
@@ -110,7 +110,7 @@ def test_two_visitors_at_once_get_their_own_results(app_url):
     clients = [Client(app_url, verbose=False) for _ in range(2)]
     texts = ["The first visitor liked it very much.", "The second visitor hated every minute of it."]
     jobs = [
-        one.submit("sst2", text, "", *DEFAULTS, api_name="/attribute") for one, text in zip(clients, texts, strict=True)
+        one.submit("sst2", text, "", *DEFAULTS, api_name="/page_run") for one, text in zip(clients, texts, strict=True)
     ]
     for job, text in zip(jobs, texts, strict=True):
         words = json.loads(job.result(timeout=120)[0])["word_labels"]

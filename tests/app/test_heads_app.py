@@ -17,7 +17,7 @@ def measure(
     client, *, model="snli", methods=("taylor",), n_ranking=3, n_pruning=4, directions=("least-first",), seeds=0
 ):
     fields = (list(methods), n_ranking, n_pruning, list(directions), seeds, "steps of 10 %", *CONVENTION)
-    job = client.submit(model, *fields, api_name="/heads")
+    job = client.submit(model, *fields, api_name="/page_heads")
     job.result(timeout=300)
     messages = [json.loads(output[0]) for output in job.outputs() if isinstance(output[0], str)]
     statuses = [json.loads(output[1])["text"] for output in job.outputs() if output[1]]

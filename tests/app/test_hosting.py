@@ -24,6 +24,7 @@ VARIABLES = (
     "ATTATTR_SHARE",
     "ATTATTR_AUTH",
     "ATTATTR_OFFLINE",
+    "ATTATTR_MCP",
     "ATTATTR_MAX_MODEL_BYTES",
     "ATTATTR_MAX_DATA_BYTES",
     "ATTATTR_MAX_ROWS",
@@ -111,6 +112,19 @@ def test_who_may_enter(monkeypatch):
         assert "mysecret" not in str(caught.value)
 
 
+def test_the_mcp_server_is_started_on_request_where_it_can_be(monkeypatch):
+    monkeypatch.setattr(app, "find_spec", lambda name: object())
+    assert not app.wants_mcp(app.parse_arguments([]))
+    assert app.wants_mcp(app.parse_arguments(["--mcp"]))
+    monkeypatch.setenv("ATTATTR_MCP", "1")
+    assert app.wants_mcp(app.parse_arguments([]))
+    with pytest.raises(UserError, match="--mcp cannot ask for a password: leave --auth out"):
+        app.wants_mcp(app.parse_arguments(["--auth", "me:a"]))
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'needs a further package: pip install "gradio\[mcp\]"'):
+        app.wants_mcp(app.parse_arguments([]))
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
@@ -140,7 +154,7 @@ def test_the_help_names_every_option_and_variable(capsys):
     text = capsys.readouterr().out
     for word in ("--host", "--port", "--share", "--auth", "--models-only-curated", "--max-model-bytes", "--offline"):
         assert word in text
-    for word in ("--max-data-rows", "--max-data-bytes", "ATTATTR_MAX_ROWS", "ATTATTR_MAX_DATA_BYTES"):
+    for word in ("--max-data-rows", "--max-data-bytes", "ATTATTR_MAX_ROWS", "ATTATTR_MAX_DATA_BYTES", "--mcp"):
         assert word in text
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for word in (*VARIABLES, "GRADIO_SERVER_PORT", "ATTATTR_MODELS_ONLY_CURATED", "ATTATTR_DEVICE", "HF_TOKEN"):

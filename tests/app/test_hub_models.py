@@ -32,12 +32,12 @@ def read(value):
 
 
 def run(client, model, text="A quiet film.", pair="", settings=FIXED):
-    view, status, *_ = client.predict(model, text, pair, *settings, api_name="/attribute")
+    view, status, *_ = client.predict(model, text, pair, *settings, api_name="/page_run")
     return read(view), (read(status) or {"text": ""})["text"]
 
 
 def load(client, model):
-    job = client.submit(model, api_name="/load")
+    job = client.submit(model, api_name="/page_load")
     job.result(timeout=120)
     return [(read(status), read(card)) for status, card in job.outputs()]
 
@@ -93,7 +93,7 @@ def test_a_refusal_is_one_sentence_and_the_app_works_on(client, served, tiny, na
 def test_a_download_does_not_hold_up_a_run(client, served, tiny, app_url):
     served.add("org/slow", tiny, pause=0.5)
     run(client, "sst2")
-    slow = Client(app_url, verbose=False).submit("org/slow", api_name="/load")
+    slow = Client(app_url, verbose=False).submit("org/slow", api_name="/page_load")
     time.sleep(0.5)
     assert run(client, "sst2")[0]["status"] == "done"
     assert not slow.done()

@@ -17,10 +17,10 @@ def main(name: str) -> None:
     app = build_app(models)
     _, url, _ = launch(app, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     client = Client(url, verbose=False)
-    client.predict(name, api_name="/load")
+    client.predict(name, api_name="/page_load")
     found = {"asked": spaces.asked, "results": [], "sentences": []}
     for model, text in ((name, "A quiet film."), ("snli", "A dog runs."), ("sst2", "")):
-        view, status = client.predict(model, text, "", *SETTINGS, api_name="/attribute")
+        view, status = client.predict(model, text, "", *SETTINGS, api_name="/page_run")
         found["results"].append(describe(json.loads(view)) if isinstance(view, str) else None)
         found["sentences"].append(json.loads(status)["text"] if isinstance(status, str) and status else "")
     found["loaded"] = sorted({"torch", "transformers"} & set(sys.modules))
