@@ -80,7 +80,7 @@ def run_attribution(
         yield view, warn(str(error)), kept
 
 
-def is_long_run(model: str, text: str, text_pair: str = "", *rest: Any) -> bool:
+def is_long_run(model: str, text: str, text_pair: str, *rest: Any) -> bool:
     """Tells whether a run will take long enough to let others go first from its beginning."""
     return len(text or "") + len(text_pair or "") > LONG_CHARACTERS
 
