@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial, wraps
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock, RLock, Thread
 from typing import Any
 
 import anyio.to_thread
@@ -44,7 +44,7 @@ _PATIENCE = 5.0  # seconds
 _SHORT = 3.0
 _SLICE = 0.5
 _MOST_BEGUN = 3
-_SECONDS_BETWEEN_MESSAGES = 1.0
+_SECONDS_BETWEEN_MESSAGES = 2.0
 _MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
 _END = object()
@@ -74,6 +74,7 @@ class Turn:
         self._came = time.monotonic() + self._patience
         self._asked: float | None = None
         self._stepping = Lock()
+        self._woken = Condition(line._lock)
 
     @property
     def is_heavy(self) -> bool:
@@ -146,14 +147,14 @@ class Line:
 
     def __init__(self) -> None:
         """Makes an empty line."""
-        self._changed = Condition()
+        self._lock = RLock()
         self._turns: list[Turn] = []
         self._holder: Turn | None = None
         self._usual = 1.0  # seconds of a short job
 
     def join(self, user: str, name: str, limits: PageLimits, *, is_long: bool = False) -> Turn:
         """Takes a job in; one job too many ends with a sentence as soon as it wants to compute."""
-        with self._changed:
+        with self._lock:
             n_own = sum(turn.user == user for turn in self._turns)
             turn = Turn(self, user, name, limits, is_long=is_long, n_before=n_own)
             if n_own >= limits.max_visitor_jobs:
@@ -169,25 +170,26 @@ class Line:
 
     def list_turns(self) -> list[Turn]:
         """Lists the jobs in the order in which they came."""
-        with self._changed:
+        with self._lock:
             return list(self._turns)
 
     def stop(self, user: str | None = None) -> None:
         """Stops the jobs of a user, or all of them."""
-        with self._changed:
+        with self._lock:
             for turn in self._turns:
                 turn.is_stopped |= user in (None, turn.user)
-            self._changed.notify_all()
+                turn._woken.notify()
 
     def leave(self, turn: Turn) -> None:
         """Stops a job and takes it out."""
-        with self._changed:
+        with self._lock:
             turn.is_stopped = True
             with suppress(ValueError):
                 self._turns.remove(turn)
             if not turn.is_long and turn.used:
                 self._usual += 0.1 * (turn.used - self._usual)
-            self._changed.notify_all()
+            turn._woken.notify()
+            self._wake_next()
 
     def take(self, turn: Turn) -> None:
         """Gives a job the machine when its turn has come.
@@ -195,7 +197,7 @@ class Line:
         Raises:
             Stopped: When the job has to end.
         """
-        with self._changed:
+        with self._lock:
             now = time.monotonic()
             if self._holder is turn and not turn.is_stopped:
                 if not turn.is_heavy or now - turn.since < _SLICE:
@@ -203,22 +205,23 @@ class Line:
                 self._put_down(turn)
             turn._asked = now
             while not turn.is_stopped and (self._holder is not None or self._find_next() is not turn):
-                self._changed.wait()
+                turn._woken.wait()
             turn.waited += time.monotonic() - now
             turn._asked = None
             if turn.is_stopped:
                 self._put_down(turn)
+                self._wake_next()
                 raise Stopped
             self._holder, turn.since = turn, time.monotonic()
 
     def give(self, turn: Turn) -> None:
         """Takes the machine from a job that has it."""
-        with self._changed:
+        with self._lock:
             self._put_down(turn)
 
     def describe_place(self, turn: Turn) -> str:
         """Says how many jobs go first, and for about how long."""
-        with self._changed:
+        with self._lock:
             place = turn.find_place()
             ahead = [one for one in self._turns if one._asked is not None and one.find_place() < place]
             ahead += [] if self._holder is None else [self._holder]
@@ -234,11 +237,17 @@ class Line:
         )
         return min(ready, key=Turn.find_place, default=None)
 
+    def _wake_next(self) -> None:
+        """Wakes the one thread that may go on: with all of them awake at each turn, little else would be done."""
+        turn = self._find_next() if self._holder is None else None
+        if turn is not None:
+            turn._woken.notify()
+
     def _put_down(self, turn: Turn) -> None:
         if self._holder is turn:
             turn.used = turn.count_seconds()
             self._holder = turn.since = None
-            self._changed.notify_all()
+            self._wake_next()
 
 
 @cache
