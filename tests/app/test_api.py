@@ -77,7 +77,7 @@ def test_only_the_named_endpoints_are_described_and_each_with_all_its_fields(app
             assert field["type"]
             assert len(field["label"]) > 15, "not 1st, 2nd and so on"
         (answer,) = endpoint["returns"]
-        assert answer["type"]["properties"]["status"] == {"enum": ["running", "done"]}
+        assert answer["type"]["properties"]["status"] == {"enum": ["waiting", "running", "done"]}
 
 
 def test_every_field_is_explained():
@@ -267,7 +267,7 @@ def test_a_job_that_is_cancelled_stops_and_the_log_says_so_without_the_text(clie
     assert line.endswith(" s, stopped")
     client.predict("sst2", "The umbrella again.", api_name="/attribute")
     with pytest.raises(AppError):
-        client.predict("sst2", "", api_name="/attribute")
+        client.predict("sst2", "The umbrella.", target="happy", api_name="/attribute")
     done, refused = caplog.messages[1:]
     assert done.startswith("attribution, sst2, 6 tokens, ")
     assert done.endswith("done")
