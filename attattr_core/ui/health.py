@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from attattr_core.triggers.versions import list_versions
+from attattr_core.ui.turns import find_line
 from attattr_core.ui.work import find_cache
 
 PATH = "/healthz"
@@ -18,12 +19,12 @@ def build_health_route() -> Route:
     """Builds the route; uptime counts from here."""
     started, versions = time.monotonic(), list_versions()
 
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(_: Request) -> JSONResponse:
         content = {
             "status": "ok",
             "versions": versions,
             "uptime_seconds": round(time.monotonic() - started, 1),
-            **_count_jobs(request.app.get_blocks()),
+            **_count_jobs(),
             **_list_models(),
         }
         return JSONResponse(content, headers={"Cache-Control": "no-store"})
@@ -31,9 +32,10 @@ def build_health_route() -> Route:
     return Route(PATH, answer, methods=["GET", "HEAD"])
 
 
-def _count_jobs(app: Any) -> dict[str, int]:
-    queue = app._queue
-    return {"queue_length": len(queue), "running": sum(events is not None for events in queue.active_jobs)}
+def _count_jobs() -> dict[str, int]:
+    turns = find_line().list_turns()
+    n_waiting = sum(turn.waits for turn in turns)
+    return {"queue_length": n_waiting, "running": len(turns) - n_waiting}
 
 
 def _list_models() -> dict[str, Any]:

@@ -46,12 +46,13 @@ def test_it_answers_while_a_job_runs_and_says_nothing_of_it(app_url, tiny):
     while time.monotonic() < deadline:
         answer = httpx.get(f"{app_url}healthz")
         found = answer.json()
-        if found["running"] and found["queue_length"] and "sst2" in found["models"]:
-            break  # the second one waits for its turn
+        if found["running"] + found["queue_length"] == 2 and "sst2" in found["models"]:
+            break  # they take turns, and the second one may not have had its first
         time.sleep(0.02)
     for job in jobs[::-1]:
         job.cancel()
-    assert (found["running"], found["queue_length"]) == (1, 1)
+    assert found["running"] + found["queue_length"] == 2
+    assert found["running"] >= 1
     assert {"sst2", "a folder"} <= set(found["models"])
     assert found["device"] in ("cpu", "mps") or found["device"].startswith("cuda")
     assert "umbrella" not in answer.text
