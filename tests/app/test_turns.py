@@ -269,7 +269,7 @@ def test_the_app_frees_the_machine(app_url, way):
     """A layer of this run takes long; the machine is free before it could be done, for somebody else."""
     visitor, other = Client(app_url, verbose=False), Client(app_url, verbose=False)
     line = turns.find_line()
-    job = visitor.submit("sst2", "stop " * 500, "", *SLOW, api_name="/attribute")
+    job = visitor.submit("sst2", "stop " * 500, "", *SLOW, api_name="/page_run")
     wait_until(lambda: any(turn.user == visitor.session_hash and turn.since for turn in line.list_turns()))
     turn = next(turn for turn in line.list_turns() if turn.user == visitor.session_hash)
     if way == "stop":
@@ -278,7 +278,7 @@ def test_the_app_frees_the_machine(app_url, way):
         visitor.close()
     wait_until(lambda: turn.is_stopped and turn.since is None)
     assert turn not in line.list_turns() or way == "closed tab"
-    view, status = other.predict("sst2", "Mine.", "", *FAST, api_name="/attribute")[:2]
+    view, status = other.predict("sst2", "Mine.", "", *FAST, api_name="/page_run")[:2]
     assert '"mine"' in view
     assert status == ""
     wait_until(lambda: not line.list_turns())
