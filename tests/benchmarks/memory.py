@@ -2,16 +2,19 @@
 
 Each case is a process of its own: a random BERT-base classifier attributes texts of T tokens on the processor, and the
 largest resident size is compared with what `attattr_core.engine.chunks.estimate_whole` says, less what the process held
-before it built the model. On a GPU see `tests.benchmarks.gpu`.
+before it built the model. The C library is told to give freed blocks back at once: else what it happens to keep of them
+varies by a quarter from run to run. On a GPU see `tests.benchmarks.gpu`.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 
 CASES = ((128, 1, 12), (128, 8, 12), (512, 1, 12))  # tokens, examples, layers
 QUICK = ((32, 1, 2),)
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
 
 
 def main() -> None:
@@ -33,7 +36,7 @@ def main() -> None:
 def run_case(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
     """Measures one case in a process of its own: the peak and what is stated, in bytes."""
     command = [sys.executable, "-m", "tests.benchmarks.memory", "--case", f"{n_tokens},{n_examples},{n_layers}"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **_ALLOCATOR})
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 
