@@ -141,8 +141,7 @@ def _attribute_encoded(
         yield drafts
         baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
         integrator = Integrator(model, clean, target_ids, settings)
-        for layer in reversed(range(len(clean.layers))):
-            integral = integrator.integrate(layer, baselines[layer])
+        for layer, integral in integrator.integrate(range(len(clean.layers)), baselines):
             found = {name: tensor.cpu().numpy() for name, tensor in vars(integral).items()}  # once for all examples
             for draft in drafts:
                 draft.add(layer, found, integrator.chunks.notice)

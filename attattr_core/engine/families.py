@@ -32,6 +32,8 @@ class Family:
         batch_dim: The dimension of a layer's output that counts examples.
         chained: Whether a layer's output is all that the next one gets; where the model computes with it in between,
             each layer below a replay's has to return its own.
+        binds_rows: Whether layers get more of each row than its states and its mask (a position bias with the mask in
+            it, say), so that rows that start at one layer cannot join those that come from below.
     """
 
     layers: str
@@ -42,6 +44,12 @@ class Family:
     routed: bool = True
     batch_dim: int = 0
     chained: bool = True
+    binds_rows: bool = False
+
+    @property
+    def joins(self) -> bool:
+        """Whether rows of one pass may start at different layers."""
+        return self.routed and self.chained and not self.binds_rows
 
 
 _PROJECTIONS = ("attention.self.query", "attention.self.key", "attention.self.value")
@@ -110,7 +118,7 @@ FAMILIES: dict[str, Family] = {
     "gpt_bigcode": Family("h"),
     "gpt_neox": Family("layers"),
     "biogpt": Family("layers", projections=_SEPARATE),
-    "modernbert-decoder": Family("layers"),
+    "modernbert-decoder": Family("layers", binds_rows=True),
     "opt": Family("decoder.layers", projections=_SEPARATE),
     "phi": _LLAMA,
     "phi3": Family("layers"),
@@ -141,9 +149,9 @@ FAMILIES: dict[str, Family] = {
     "bart": Family("encoder.layers", projections=_SEPARATE),
     "mbart": Family("encoder.layers", projections=_SEPARATE),
     "plbart": Family("encoder.layers", projections=_SEPARATE),
-    "t5": Family("encoder.block"),
-    "mt5": Family("encoder.block"),
-    "umt5": Family("encoder.block"),
+    "t5": Family("encoder.block", binds_rows=True),
+    "mt5": Family("encoder.block", binds_rows=True),
+    "umt5": Family("encoder.block", binds_rows=True),
 }
 
 _NO_MATRIX = "its attention is approximate, banded or absent, so there is no attention matrix to attribute exactly"

@@ -129,33 +129,70 @@ class _Restarting(ABC):
 
 
 class Replaying(_Restarting):
-    """A pass that skips the layers below one layer and gives that layer its context."""
+    """A pass of rows that start at layers of their own, each with a context of its own.
 
-    def __init__(self, family: Family, context: Tensor, below: list, narrow: int | None) -> None:
+    The layers below the lowest start are skipped. Above it, the rows that start at a layer join those that come from
+    below, as the last ones.
+    """
+
+    def __init__(
+        self, family: Family, contexts: dict[int, Tensor], below: list, joining: dict[int, Any], narrow: int | None
+    ) -> None:
+        """Takes what rows start with.
+
+        Args:
+            family: The model's.
+            contexts: The context of the rows that start at a layer, (n, T, H, d), by layer.
+            below: What the layers below the lowest start return, for the rows that start there.
+            joining: What the layer below each other start returned in the clean pass, for the rows that join.
+            narrow: The layer that runs for the first token only.
+        """
         super().__init__(family, below, narrow)
-        self.context = context
-        self.at_start = False
+        self.contexts, self.joining = contexts, joining
+        self.context: Tensor | None = None  # of the rows that start in the layer that runs
+        self.n_running = 0  # rows that come from below
 
     def run_own(self, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        self.at_start = self.n_entered == len(self.below) + 1
-        if not self.at_start:
-            return forward(*args, **kwargs)
+        layer = self.n_entered - 1
+        self.context = self.contexts.get(layer)
+        n_rows = self.n_running + (0 if self.context is None else len(self.context))
+        if layer == 0 and self.joining:  # the embeddings are those of all rows
+            args = (args[0][:n_rows], *args[1:])
         try:
-            with _intercepting(self.family, mix=lambda attention, value: self.context):
-                return forward(*args, **kwargs)
+            with nullcontext() if self.context is None else _intercepting(self.family, mix=self.mix):
+                output = forward(*args, **kwargs)
         finally:
-            self.at_start = False
+            self.context, self.n_running = None, n_rows
+        return append_rows(output, self.joining[layer + 1]) if layer + 1 in self.joining else output
 
     def project(self, projection: nn.Module, states: Tensor, *, is_query: bool) -> Tensor:
-        if self.at_start:
-            width = projection.nf if hasattr(projection, "nf") else projection.out_features  # of a Conv1D
+        if self.context is None:
+            return super().project(projection, states, is_query=is_query)
+        width = projection.nf if hasattr(projection, "nf") else projection.out_features  # of a Conv1D
+        if not self.n_running:
             return states.new_zeros(()).expand(*states.shape[:-1], width)
-        return super().project(projection, states, is_query=is_query)
+        states = states if self.whole is None or is_query else self.whole
+        running = multiply(projection, states[: self.n_running])
+        return torch.cat([running, running.new_zeros(()).expand(len(self.context), *running.shape[1:])])
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-        if self.at_start:
-            return self.context if self.whole is None else self.context[:, :1]
-        return super().attend(query, key, value, mask, scaling)
+        n_rows = len(query) if self.context is None else self.n_running
+        starting = self.context if self.context is None or self.whole is None else self.context[:, :1]
+        if not n_rows:
+            return starting
+        mask = mask if mask is None or len(mask) == 1 else mask[:n_rows]
+        running = super().attend(query[:n_rows], key[:n_rows], value[:n_rows], mask, scaling)
+        return running if starting is None else torch.cat([running, starting])
+
+    def mix(self, attention: Tensor, value: Tensor) -> Tensor:
+        return self.context
+
+
+def append_rows(output: Any, rows: Any) -> Any:
+    """Adds rows to what a layer returned: hidden states, or a tuple of them."""
+    if isinstance(output, tuple):
+        return tuple(append_rows(*parts) for parts in zip(output, rows, strict=True))
+    return None if output is None else torch.cat([output, rows])
 
 
 class Pruning(_Restarting):

@@ -70,28 +70,46 @@ def record(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Record:
     return Record(dict(inputs), logits, layers)
 
 
-def replay(model: PreTrainedModel, clean: Record, layer: int, context: Tensor, examples: Tensor) -> Tensor:
-    """Restarts the clean pass at one layer with another context; every layer above recomputes.
+@dataclass(frozen=True)
+class Start:
+    """Rows of a replay that start at one layer.
+
+    Attributes:
+        layer: Index of the layer whose attention result is replaced.
+        context: A context for each of them, (n, T, H, d). Gradients flow into it where it requires them.
+        examples: The example that each restarts from, (n,), integers.
+    """
+
+    layer: int
+    context: Tensor
+    examples: Tensor
+
+
+def replay(model: PreTrainedModel, clean: Record, starts: Sequence[Start]) -> Tensor:
+    """Restarts the clean pass with other contexts; every layer above a row's start recomputes.
 
     Args:
         model: The instrumented model that made the record.
         clean: The record.
-        layer: Index of the layer whose attention result is replaced.
-        context: One context per row, (n_rows, T, H, d). Gradients flow into it where it requires them.
-        examples: The example that each row restarts from, (n_rows,), integers.
+        starts: What the rows start with, by ascending layer; one of them only where the family does not join rows
+            (see `attattr_core.engine.families.Family.joins`).
 
     Returns:
-        Logits, (n_rows, n_labels).
+        Logits of all rows in their order, (n_rows, n_labels).
     """
+    family, (lowest, *others) = find_family(model.config.model_type), starts
+    examples = lowest.examples if not others else torch.cat([start.examples for start in starts])
     inputs = {name: tensor[examples] for name, tensor in clean.inputs.items()}
-    family = find_family(model.config.model_type)
-    outputs = [below.output for below in clean.layers[:layer]]
+    outputs = [layer.output for layer in clean.layers[: starts[-1].layer]]
     if family.chained:  # only the last of them counts, so one selection serves all
-        below = [_select(output, examples, family.batch_dim) for output in outputs[-1:]] * layer
+        last = outputs[: lowest.layer][-1:]
+        below = [_select(output, lowest.examples, family.batch_dim) for output in last] * lowest.layer
     else:
-        below = [_select(output, examples, family.batch_dim) for output in outputs]
+        below = [_select(output, lowest.examples, family.batch_dim) for output in outputs]
+    joining = {start.layer: _select(outputs[start.layer - 1], start.examples, family.batch_dim) for start in others}
     narrow = len(clean.layers) - 1 if family.reads_first_token else None
-    with running(Replaying(family, context, below, narrow)):
+    contexts = {start.layer: start.context for start in starts}
+    with running(Replaying(family, contexts, below, joining, narrow)):
         return _call(model, inputs)
 
 

@@ -16,7 +16,7 @@ from attattr_core.engine.chunks import Chunks, count_rows
 from attattr_core.engine.encoding import Encoded, collate
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.integration import Integrator, LayerIntegral
-from attattr_core.engine.replay import Record, Trace, compute_context, replay, trace
+from attattr_core.engine.replay import Record, Start, Trace, compute_context, replay, trace
 from attattr_core.heads.golds import Golds
 from attattr_core.settings import Settings
 
@@ -90,8 +90,7 @@ def integrate_gold(
     clean = record_batch(checkpoint, encoded)
     baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
     integrator = Integrator(checkpoint.model, clean, golds.targets, settings)
-    for layer in reversed(range(len(clean.layers))):
-        yield layer, integrator.integrate(layer, baselines[layer])
+    yield from integrator.integrate(range(len(clean.layers)), baselines)
 
 
 def _attribute(
@@ -181,8 +180,9 @@ def _judge_without_heads(checkpoint: Checkpoint, clean: Record, layer: int, gold
     def judge(rows: Tensor) -> Tensor:
         examples, heads = rows // n_heads, rows % n_heads
         others = torch.arange(n_heads, device=context.device) != heads[:, None]  # (rows, H)
+        start = Start(layer, context[examples] * others[:, None, :, None], examples)
         with torch.no_grad():
-            logits = replay(checkpoint.model, clean, layer, context[examples] * others[:, None, :, None], examples)
+            logits = replay(checkpoint.model, clean, [start])
         return _judge(logits, golds.pick(examples))
 
     every = torch.arange(n_examples * n_heads, device=context.device)

@@ -88,11 +88,10 @@ def _attribute(
         targets = find_predictions(clean.logits, find_output_kind(model.config))
         baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
         integrator = Integrator(model, clean, targets, settings)
-        for layer in reversed(range(len(clean.layers))):
-            maps = integrator.integrate(layer, baselines[layer]).attribution
+        for layer, integral in integrator.integrate(range(len(clean.layers)), baselines):
             for number, example in enumerate(encoded):
                 n_tokens = len(example.tokens)
-                yield layer, number, int(targets[number]), maps[number, :, :n_tokens, :n_tokens]
+                yield layer, number, int(targets[number]), integral.attribution[number, :, :n_tokens, :n_tokens]
 
 
 def _describe(checkpoint: Checkpoint, encoded: Encoded, strongest: _Strongest, gold: int) -> Trigger:

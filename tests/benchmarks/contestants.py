@@ -36,13 +36,12 @@ class Ours:
             target = clean.logits.argmax(-1)
             self.integrator = Integrator(self.model, clean, target, self.settings)
         self.output = float(clean.logits.softmax(-1)[0, target])
-        self.baseline = torch.zeros_like(clean.layers[0].attention[:1, :1])
+        self.baselines = [torch.zeros_like(layer.attention[:1, :1]) for layer in clean.layers]
 
     def attribute(self, layers: Iterable[int]) -> Iterator[Tensor]:
         """Attributes layers."""
         with instrumented(self.model):
-            for layer in layers:
-                result = self.integrator.integrate(layer, self.baseline)
+            for layer, result in self.integrator.integrate(list(layers), self.baselines):
                 self.n_nodes[layer] = int(result.n_nodes)
                 self.baseline_output[layer] = float(result.baseline_output)
                 yield result.attribution[0]

@@ -248,8 +248,7 @@ def split_time(checkpoint: Checkpoint, texts: list[str], settings: Settings) -> 
         baselines = prepare_baselines(checkpoint, clean, encoded, settings.baseline)
         integrator = Integrator(checkpoint.model, clean, clean.logits.argmax(-1), settings)
         ready = last = read_clock(device)
-        for layer in reversed(range(len(clean.layers))):
-            integral = integrator.integrate(layer, baselines[layer])
+        for layer, integral in integrator.integrate(range(len(clean.layers)), baselines):
             done = read_clock(device)
             integral.attribution.cpu(), clean.layers[layer].attention.cpu()
             nodes, transfers, last = nodes + done - last, transfers + read_clock(device) - done, read_clock(device)

@@ -67,8 +67,8 @@ def measure(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
         baselines = [torch.zeros_like(layer.attention[:1, :1]) for layer in clean.layers]
         attention = np.stack([layer.attention.numpy() for layer in clean.layers])
         attribution = np.zeros_like(attention)
-        for layer in reversed(range(n_layers)):
-            attribution[layer] = integrator.integrate(layer, baselines[layer]).attribution.numpy()
+        for layer, integral in integrator.integrate(range(n_layers), baselines):
+            attribution[layer] = integral.attribution.numpy()
         stated = estimate_whole(model, n_tokens, n_examples)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before, stated

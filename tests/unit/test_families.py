@@ -26,7 +26,7 @@ from attattr_core.engine.encoding import MAX_TOKENS, collate, encode, find_max_l
 from attattr_core.engine.families import FAMILIES, REFUSED, Family, check_config
 from attattr_core.engine.integration import Integrator
 from attattr_core.engine.quadrature import compute_nodes
-from attattr_core.engine.replay import compute_context, instrumented, record, replay, run_masked
+from attattr_core.engine.replay import Start, compute_context, instrumented, record, replay, run_masked
 
 PAIR = ("the film is not very good", "two men are playing")
 # A ReLU puts kinks into the path, where no quadrature converges fast.
@@ -51,6 +51,11 @@ def prepare(family: str) -> tuple[Checkpoint, dict[str, torch.Tensor], torch.Ten
         return checkpoint, inputs, checkpoint.model(**inputs).logits
 
 
+def zeros(n: int) -> torch.Tensor:
+    """The first example, n times."""
+    return torch.zeros(n, dtype=torch.long)
+
+
 @every_family
 def test_recording_and_replaying_give_the_models_own_logits_and_attention(family):
     checkpoint, inputs, own = prepare(family)
@@ -60,8 +65,18 @@ def test_recording_and_replaying_give_the_models_own_logits_and_attention(family
         torch.testing.assert_close(clean.logits, own, atol=1e-12, rtol=0)
         for layer, part in enumerate(clean.layers):
             context = compute_context(part.attention, part.value).expand(n, -1, -1, -1)
-            logits = replay(checkpoint.model, clean, layer, context, torch.zeros(n, dtype=torch.long))
-            torch.testing.assert_close(logits, own.expand(n, -1), atol=1e-12, rtol=0)
+            starts = [Start(layer, context, zeros(n))]
+            torch.testing.assert_close(replay(checkpoint.model, clean, starts), own.expand(n, -1), atol=1e-12, rtol=0)
+        if FAMILIES[family].joins:  # one row starts at the lowest layer, two at the next one, and so on
+            starts = [
+                Start(
+                    layer, compute_context(part.attention, part.value).expand(layer + 1, -1, -1, -1), zeros(layer + 1)
+                )
+                for layer, part in enumerate(clean.layers)
+            ]
+            logits = replay(checkpoint.model, clean, starts)
+            n_rows = sum(range(len(starts) + 1))
+            torch.testing.assert_close(logits, own.expand(n_rows, -1), atol=1e-12, rtol=0)
     assert take_snapshot(checkpoint.model) == before
     eager = read_attention(checkpoint.model, inputs, len(clean.layers))
     for part, attention in zip(clean.layers, eager, strict=True):
@@ -148,8 +163,11 @@ def test_padding_changes_nothing(family):
         for layer in range(len(plain.layers)):
             zero = torch.zeros(1, 1, 1, 1, dtype=own.dtype)
             target = own.argmax(-1)
-            alone = Integrator(checkpoint.model, plain, target, settings).integrate(layer, zero)
-            with_padding = Integrator(checkpoint.model, clean, target, settings).integrate(layer, zero)
+            baselines = [zero] * len(plain.layers)
+            (_, alone), (_, with_padding) = (
+                next(Integrator(checkpoint.model, made, target, settings).integrate([layer], baselines))
+                for made in (plain, clean)
+            )
             cut = with_padding.attribution[..., kept, kept]
             torch.testing.assert_close(cut, alone.attribution, atol=1e-11, rtol=0)
             assert with_padding.attribution.abs().sum() - cut.abs().sum() == pytest.approx(0, abs=1e-11)
