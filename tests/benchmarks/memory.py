@@ -2,7 +2,7 @@
 
 Each case is a process of its own: a random BERT-base classifier attributes texts of T tokens on the processor, and the
 largest resident size is compared with what `attattr_core.engine.chunks.estimate_whole` says, less what the process held
-before it built the model. The C library is told to give freed blocks back at once: else what it happens to keep of them
+before it built the model and less the libraries' code, of which more comes in as it is used. Linux only. The C library is told to give freed blocks back at once: else what it happens to keep of them
 varies by a quarter from run to run. On a GPU see `tests.benchmarks.gpu`.
 """
 
@@ -42,8 +42,6 @@ def run_case(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
 
 def measure(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
     """Measures this process, which has done nothing else."""
-    import resource
-
     import numpy as np
     import torch
 
@@ -57,7 +55,7 @@ def measure(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
     torch.set_num_threads(1)  # nothing here is timed, and threads would wait for each other on a busy machine
     build_bert(n_layers=1, n_heads=2, hidden=32)
     find_product()
-    before = _read_resident()
+    before = _read_sizes()["RssAnon"]
     model = build_bert(n_layers=n_layers)
     ids = torch.randint(5, 12000, (n_examples, n_tokens), generator=torch.Generator().manual_seed(0))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -70,14 +68,15 @@ def measure(n_tokens: int, n_examples: int, n_layers: int) -> tuple[int, int]:
         for layer, integral in integrator.integrate(range(n_layers), baselines):
             attribution[layer] = integral.attribution.numpy()
         stated = estimate_whole(model, n_tokens, n_examples)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before, stated
+    sizes = _read_sizes()
+    return sizes["VmHWM"] - sizes["RssFile"] - before, stated
 
 
-def _read_resident() -> int:
+def _read_sizes() -> dict[str, int]:
+    """What Linux says of this process, in bytes: the largest resident size, and what of it are files or its own."""
     with open("/proc/self/status", encoding="ascii") as file:
-        line = next(line for line in file if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
+        fields = dict(line.split(":", 1) for line in file)
+    return {name: int(fields[name].split()[0]) * 1024 for name in ("VmHWM", "RssFile", "RssAnon")}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -36,14 +37,18 @@ class KilledWorkers:
     def start(self, prepare, *, onednn):
         log, flag, always = self.log, self.flag, self.always
 
+        def is_first():
+            with suppress(FileExistsError), flag.open("x"):  # of two workers that begin at the same time, one
+                return True
+            return False
+
         def prepare_killing(checkpoint):
             work = prepare(checkpoint)
 
             def work_killing(encoded, *others):
                 with log.open("a") as file:
                     file.write(" ".join(encoded[0].tokens) + "\n")
-                if always or not flag.exists():
-                    flag.touch()
+                if always or is_first():
                     os.kill(os.getpid(), signal.SIGKILL)
                 yield from work(encoded, *others)
 
