@@ -3,7 +3,11 @@
 import os
 from collections.abc import Iterator
 
+import httpx
 import pytest
+
+for _step in ("connect", "read", "write", "pool"):  # of httpx itself 5 s: a busy machine is slow, not wrong
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _step, 60.0)
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -2,8 +2,9 @@
 
 Each case is a process of its own: a random BERT-base classifier attributes texts of T tokens on the processor, and the
 largest resident size is compared with what `attattr_core.engine.chunks.estimate_whole` says, less what the process held
-before it built the model and less the libraries' code, of which more comes in as it is used. Linux only. The C library is told to give freed blocks back at once: else what it happens to keep of them
-varies by a quarter from run to run. On a GPU see `tests.benchmarks.gpu`.
+before it built the model and less the libraries' code, of which more comes in as it is used. The C library is told to
+give freed blocks back at once: else what it happens to keep of them varies by a quarter from run to run. Linux only; on
+a GPU see `tests.benchmarks.gpu`.
 """
 
 import argparse
