@@ -1,5 +1,6 @@
 """What every test shares: no network, one thread a test, the same random numbers every time."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,6 +16,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
 
 torch.set_num_threads(1)  # tiny models are slower on more
+
+
+def pytest_collection_finish() -> None:
+    """Tells the collector not to look through what was imported, again and again: servers of tests would stand still."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What the first run needs is loaded while the first visitor still reads, so that Run answers at once."""
 
+import gc
 import logging
 from functools import cache
 from threading import Thread
@@ -30,7 +31,12 @@ def _start() -> None:
 
 
 def warm_up() -> None:
-    """Attributes a sentence with each embedded checkpoint, that of the first screen first."""
+    """Attributes a sentence with each embedded checkpoint, that of the first screen first.
+
+    In the end Python's collector is told to leave alone what the libraries made at their import, some million objects:
+    while it looks through them, which it did every few seconds of a job, no thread goes on and no request is answered,
+    for 0.4 s on a fast machine and for several on a slow one.
+    """
     first, *text = EXAMPLES[FIRST]
     for name in sorted(EMBEDDED, key=lambda name: name != first):
         try:
@@ -41,3 +47,5 @@ def warm_up() -> None:
         attribute = attribute_job.__wrapped__  # no visitor's job: it leaves no line in the log
         for _ in attribute(Job(description, texts=(text[0], ""), settings=Settings(n_steps=1), reports=False)):
             pass
+    gc.collect()
+    gc.freeze()

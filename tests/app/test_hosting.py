@@ -1,5 +1,6 @@
 """How the app is started and hosted: options, environment, a quiet start, and ZeroGPU's forked processes."""
 
+import gc
 import json
 import os
 import re
@@ -215,7 +216,9 @@ def test_a_first_visit_loads_the_embedded_checkpoints_elsewhere_than_on_zero_gpu
     assert len(build_app(Models(), warms=True).fns) == n_events + 1
 
     find_cache().clear()
+    n_left_alone = gc.get_freeze_count()
     warming.warm_up()
+    assert gc.get_freeze_count() > n_left_alone, "the collector would hold up every request"
     assert {key.name for key in find_cache().list_keys()} >= {"sst2", "snli"}
 
 

@@ -109,6 +109,20 @@ def test_results_do_not_depend_on_how_many_rows_run_at_once(checkpoint, monkeypa
     assert set(n_rows) == {1}
 
 
+def test_layers_of_a_short_text_run_in_one_pass(checkpoint, monkeypatch):
+    passes = []
+    monkeypatch.setattr(path, "replay", lambda *parts: passes.append(parts[-1]) or replay(*parts))
+    together = attribute(checkpoint, TEXT, settings=Settings(n_steps=3))
+    n_layers = checkpoint.model.config.num_hidden_layers
+    ends, nodes = passes  # F(A′), then the gradients
+    for one, n_rows in ((ends, 1), (nodes, 3)):
+        assert [(start.layer, len(start.examples)) for start in one] == [(layer, n_rows) for layer in range(n_layers)]
+    passes.clear()
+    monkeypatch.setattr(chunks, "CPU_TOKENS", 3 * len(together.tokens))  # a layer's nodes
+    assert_same(attribute(checkpoint, TEXT, settings=Settings(n_steps=3)), together, 1e-12)
+    assert [[start.layer for start in one] for one in passes] == [[n] for n in reversed(range(n_layers)) for _ in "ab"]
+
+
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory (x)")], ids=repr
 )
