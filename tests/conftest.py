@@ -19,7 +19,7 @@ torch.set_num_threads(1)  # tiny models are slower on more
 
 
 def pytest_collection_finish() -> None:
-    """Tells the collector not to look through what was imported, again and again: servers of tests would stand still."""
+    """Tells the collector not to look through what was imported each time: servers of tests would stand still."""
     gc.collect()
     gc.freeze()
 

@@ -141,7 +141,7 @@ def _build_examples(sizes: Sequence[int]) -> list[Point]:
     counted = [_count(checkpoint.model, len(encode(checkpoint, one.text).tokens), DATA_SETTINGS) for one in repeated]
 
     def run(size: int) -> None:
-        first = replace(examples, examples=repeated[:size])
+        first = replace(examples, examples=repeated[:size], kinds=())
         *_, _ = measure_importance(checkpoint, first, n_examples=None, settings=DATA_SETTINGS)
 
     return [(lambda size=size: run(size), sum(counted[:size])) for size in sizes]
