@@ -1,6 +1,8 @@
 """JSON files that are not trusted: whatever is wrong with one becomes a sentence."""
 
 import json
+import operator
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from attattr_core.errors import UserError
 
+MAX_COUNT = 2**53 - 1  # what a browser and all that read JSON hold exactly
 _THIS = "This file"
 
 
@@ -25,7 +28,7 @@ def reading_json(path: str | Path, *, max_bytes: int, complaint: str) -> Iterato
         UserError: When the file is missing, too large, damaged or something else.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
         raise UserError(f"There is no file {str(path)!r}.")
     if path.stat().st_size > max_bytes:
         raise UserError(f"{path.name!r} is larger than {max_bytes >> 20} MiB, which is more than is read here.")
@@ -35,3 +38,15 @@ def reading_json(path: str | Path, *, max_bytes: int, complaint: str) -> Iterato
         knows = isinstance(error, UserError) and str(error).startswith(_THIS)
         sentence = str(error).removeprefix(_THIS) if knows else f" {complaint}."
         raise UserError(f"{path.name!r}{sentence}") from error
+
+
+def read_count(value: Any) -> int:
+    """Reads a whole number that counts something.
+
+    Raises:
+        ValueError or TypeError: When it is none, below 0, or larger than JSON can carry everywhere.
+    """
+    number = operator.index(value)
+    if isinstance(value, bool) or not 0 <= number <= MAX_COUNT:
+        raise ValueError("not a count")
+    return number

@@ -5,13 +5,13 @@ entry, and ``provenance`` of the first one (checkpoint, data, settings, digests 
 """
 
 import json
-import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.files.json_files import read_count
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
@@ -82,8 +82,8 @@ def _read_provenance(content: Mapping[str, Any]) -> dict[str, Any]:
         **{name: clean_text(content[name]) for name in _TEXTS},
         "labels": tuple(clean_text(label) for label in content["labels"]),
         "example_digests": tuple(clean_text(digest) for digest in content["example_digests"]),
-        "n_examples": operator.index(content["n_examples"]),
-        "seed": None if seed is None else operator.index(seed),
+        "n_examples": read_count(content["n_examples"]),
+        "seed": None if seed is None else read_count(seed),
         "settings": None if settings is None else Settings(**settings),
         "versions": None if versions is None else {clean_text(k): clean_text(v) for k, v in versions.items()},
     }

@@ -176,12 +176,14 @@ def read_settings(
         UserError: For a value that is out of range.
     """
     if precision not in (TOLERANCE, FIXED):
-        raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
+        raise UserError(f"Unknown quadrature {str(precision)[:80]!r}: choose {TOLERANCE!r} or {FIXED!r}.")
     own_rule = None if rule == AUTOMATIC else rule
     if precision == FIXED:
         n_nodes = _read_number("number of nodes", n_steps, int)
         if n_nodes != n_steps or n_nodes > MAX_STEPS:
-            raise UserError(f"The number of nodes is {n_steps}: choose a whole number from 1 to {MAX_STEPS} here.")
+            raise UserError(
+                f"The number of nodes is {str(n_steps)[:80]}: choose a whole number from 1 to {MAX_STEPS} here."
+            )
         return Settings(function, baseline, own_rule, n_nodes)
     return Settings(function, baseline, own_rule, tolerance=_read_number("tolerance", tolerance, float))
 

@@ -12,7 +12,7 @@ from gradio.utils import get_function_description
 
 from attattr_core.errors import UserError
 from attattr_core.ui.api.answers import tell_waiting
-from attattr_core.ui.api.fields import check_field
+from attattr_core.ui.api.fields import check_field, clean_value
 from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.turns import in_turn
 
@@ -40,9 +40,10 @@ def offer(
     @wraps(endpoint)
     def answer(*values: Any) -> Iterator[Any]:
         try:
-            for (name, hint), value in zip(hints.items(), values, strict=True):
+            taken = [clean_value(name, value) for name, value in zip(hints, values, strict=True)]
+            for (name, hint), value in zip(hints.items(), taken, strict=True):
                 check_field(name, value, hint)
-            yield from endpoint(*values)
+            yield from endpoint(*taken)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
