@@ -196,7 +196,9 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "ssr_mode": False,
         "mcp_server": False,
         "app_kwargs": {
-            "middleware": [Middleware(ClosedDoors)],
+            "middleware": [
+                Middleware(ClosedDoors, max_bytes=options.get("max_file_size", PageLimits.max_upload_bytes))
+            ],
             "routes": [build_health_route()],
             "exception_handlers": EXPLANATIONS,
         },

@@ -1,5 +1,6 @@
 """Sentences in place of the traceback, or the nothing, that Gradio answers to what it cannot take."""
 
+import re
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,7 @@ from attattr_core.storage import clean_text
 _CALL = "/gradio_api/call/"
 _CALLS = (_CALL, "/gradio_api/run/", "/gradio_api/api/", "/gradio_api/queue/join")
 _MAX_CHARACTERS = 400
+_TYPE = re.compile(r" \(type: <class '\w+'>\)")  # what Gradio adds for programmers
 
 
 class CheckedBlocks(gr.Blocks):
@@ -31,7 +33,8 @@ class CheckedBlocks(gr.Blocks):
         try:
             return await super().preprocess_data(block_fn, inputs, *rest, **options)
         except gr.Error as error:
-            raise _refuse(error.message) from error
+            said = _TYPE.sub("", error.message)[:_MAX_CHARACTERS].rstrip(".")
+            raise _refuse(f"{said}.") from error
         except InvalidPathError as error:
             raise _refuse("A file was named that nobody has uploaded here: upload it first.") from error
         except RecursionError as error:
@@ -76,7 +79,7 @@ def _answer(status: int, sentence: str) -> JSONResponse:
 
 
 def _refuse(sentence: str) -> gr.Error:
-    return gr.Error(clean_text(sentence)[:_MAX_CHARACTERS], print_exception=False)
+    return gr.Error(clean_text(sentence), print_exception=False)
 
 
 #: For Gradio's application, by the class of the error.
