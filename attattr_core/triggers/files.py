@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
-from attattr_core.files.json_files import read_count
+from attattr_core.files.json_files import parse_json, read_count
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
@@ -103,12 +103,13 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-        entries = json.loads(path.read_text(encoding="utf-8"))
+            raise UserError(f"This file is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
+        entries = parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f"There is no file {str(path)!r}.") from error
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise (error if isinstance(error, UserError) else complain(path)) from error
+        knows = isinstance(error, UserError)
+        raise (UserError(str(error).replace("This file", repr(path.name))) if knows else complain(path)) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise complain(path)
     if len(entries) > _MAX_ENTRIES:

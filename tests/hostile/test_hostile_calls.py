@@ -124,6 +124,12 @@ def test_events_of_any_number(server, index, data, event, session):
         server.check_refusal(answer)
 
 
+def ask_of_first(names_of_parts: tuple[str, ...]) -> st.SearchStrategy:
+    """What the page's views send about the result of the first screen, with any parts."""
+    parts = st.dictionaries(st.sampled_from(names_of_parts), values)
+    return parts.map(lambda drawn: {**drawn, "run": "first"})
+
+
 def list_events(server: Server) -> list[dict]:
     """The page's own events that reach the server."""
     return [
@@ -136,7 +142,10 @@ def test_every_event_of_the_page(server):
     assert len(events) > 40
 
     @settings(max_examples=max(settings.default.max_examples // 10, 1))
-    @given(drawn=st.data(), event_data=values)
+    @given(
+        drawn=st.data(),
+        event_data=values | ask_of_first(("format", "view", "link", "layer", "head", "mode", "insertions")),
+    )
     def check(drawn, event_data):
         for event in events:
             data = drawn.draw(st.lists(values, min_size=len(event["inputs"]), max_size=len(event["inputs"])))
