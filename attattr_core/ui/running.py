@@ -13,6 +13,7 @@ from attattr_core.attribution import Attribution
 from attattr_core.bundle import load_bundle
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
+from attattr_core.storage import clean_text
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
 from attattr_core.ui.model_picker import PREDICTED, Names
@@ -105,7 +106,7 @@ def prepare_job(
     if not choice.is_here:  # a download here would hold up everybody else's runs
         raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
     own = (names or {}).get(choice.key, ())
-    job = Job(choice.description, own, (texts[0] or "", texts[1] or ""), target or PREDICTED, settings)
+    job = Job(choice.description, own, tuple(clean_text(text or "") for text in texts), target or PREDICTED, settings)
     return choice, replace(job, reports=choice.key not in models.reports, limits=models.page)
 
 

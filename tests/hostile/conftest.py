@@ -17,6 +17,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from serving import app_url as app_url
 from serving import models as models
 
+import attattr_core.pictures  # noqa: F401 - matplotlib makes its folders where home is when it is imported
 from attattr_core import Checkpoint, load_checkpoint
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "attattr-hypothesis")  # not the working directory

@@ -5,7 +5,7 @@ import http.client
 import json
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hostile.calls import Server, make_file
@@ -190,6 +190,15 @@ def test_uploads_of_any_name_stay_in_their_folder(server, right, name, content):
     assert Path(path).is_file()
     answer = server.call("call/v2/head_importance", {**right["head_importance"], "data": None, "file": make_file(path)})
     assert (answer is not None) == (name == "data.tsv")
+
+
+@pytest.mark.parametrize("ending", ["html", "svg", "xhtml", "xml", "js", "mhtml", "pdf", "htm%6c", "tsv"])
+def test_an_upload_is_no_page_of_the_server(server, ending):
+    path = server.upload(f"page.{ending}", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    answer = server.client.get(f"{server.url}gradio_api/file={quote(path)}")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-type"].partition(";")[0] in ("application/octet-stream", "text/plain")
 
 
 def test_a_call_that_is_too_long_is_not_read(server):
