@@ -1,5 +1,6 @@
 """What the server does not do for anybody, whatever Gradio offers."""
 
+import re
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -10,6 +11,8 @@ SECONDS_KEPT = 3600  # how long files that visitors upload or have made are kept
 
 # Deep links write what a visitor sees to a file that stays, for others to open; recordings are cut by ffmpeg.
 _CLOSED = ("/deep_link", "/process_recording")
+# Whoever asks for the file of another server's address would have this one fetch it.
+_FETCHED = re.compile(r"/(file[=/]\s*https?:|proxy=)", re.IGNORECASE)
 _UPLOAD = "/upload"  # Gradio itself limits the files in it
 
 
@@ -32,7 +35,7 @@ class ClosedDoors:
         await (self._refuse(scope) or self._app)(scope, self._counting(receive), send)
 
     def _refuse(self, scope: Any) -> Response | None:
-        if scope["path"].rstrip("/").endswith(_CLOSED):
+        if scope["path"].rstrip("/").endswith(_CLOSED) or _FETCHED.search(scope["path"]):
             return PlainTextResponse("Not found", 404)
         n_bytes = int(Headers(scope=scope).get("content-length") or 0)
         if n_bytes > self._max_bytes:

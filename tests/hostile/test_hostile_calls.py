@@ -192,6 +192,15 @@ def test_uploads_of_any_name_stay_in_their_folder(server, right, name, content):
     assert (answer is not None) == (name == "data.tsv")
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1/a", "https://example.org/a", "https%3A//example.org/a", "HTTP://a/b"]
+)
+@pytest.mark.parametrize("way", ["file=", "file/", "proxy="])
+def test_the_server_fetches_nothing_for_others(server, way, address):
+    answer = server.client.get(f"{server.url}gradio_api/{way}{address}")
+    assert (answer.status_code, answer.text) == (404, "Not found")
+
+
 @pytest.mark.parametrize("ending", ["html", "svg", "xhtml", "xml", "js", "mhtml", "pdf", "htm%6c", "tsv"])
 def test_an_upload_is_no_page_of_the_server(server, ending):
     path = server.upload(f"page.{ending}", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
