@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from attattr_core import Attribution, Settings, UserError, attribute, build_tree, load_attribution, save_attribution
 from attattr_core.engine.encoding import encode, find_max_length
-from attattr_core.triggers.insertion import WordInsertion, insert_words
+from attattr_core.triggers.difference import WordInsertion, insert_words
 from attattr_core.ui.labels_panel import use_names
 from attattr_core.ui.models import Models
 from attattr_core.ui.payload import build_payload
