@@ -103,7 +103,7 @@ def restore_link(models: Models, asked: Any) -> tuple[Any, ...]:
     return fill_page(wanted, note=note, start=starts)
 
 
-def open_bundle(models: Models, path: str) -> tuple[Any, ...]:
+def open_bundle(models: Models, path: str | None) -> tuple[Any, ...]:
     """Opens a result file or a bundle, which brings its settings, its texts and how it was looked at.
 
     Returns:

@@ -1,5 +1,6 @@
 """Sentences in place of the traceback, or the nothing, that Gradio answers to what it cannot take."""
 
+import logging
 import re
 from typing import Any
 
@@ -13,8 +14,11 @@ from starlette.responses import JSONResponse
 
 from attattr_core.storage import clean_text
 
+#: What a visitor reads where the fault is not his own.
+FAILED = "The server failed at this, and not because of what was asked for; its log says why."
 _CALL = "/gradio_api/call/"
 _CALLS = (_CALL, "/gradio_api/run/", "/gradio_api/api/", "/gradio_api/queue/join")
+_UPLOAD = "/gradio_api/upload"
 _MAX_CHARACTERS = 400
 _TYPE = re.compile(r" \(type: <class '\w+'>\)")  # what Gradio adds for programmers
 
@@ -42,6 +46,20 @@ class CheckedBlocks(gr.Blocks):
         except Exception as error:  # components raise whatever a value of another type leads to
             raise _refuse("A value is not of the kind that its field takes: see the list of endpoints.") from error
 
+    async def call_function(self, block_fn: Any, *rest: Any, **options: Any) -> Any:
+        """Calls an event's handler; what should not happen goes into the log.
+
+        Raises:
+            gr.Error: When the handler fails, with the handler's own sentence or that it failed.
+        """
+        try:
+            return await super().call_function(block_fn, *rest, **options)
+        except gr.Error:
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).exception("%s failed", getattr(block_fn, "name", "an event"))
+            raise _refuse(FAILED) from error
+
 
 def refuse_addresses() -> None:
     """Has Gradio fetch no files: it would, of any size, where the value of a field is a file that has an address."""
@@ -65,6 +83,8 @@ async def _explain_call(request: Request, error: Exception) -> JSONResponse:
         return _answer(404, f"There is no endpoint {path.rstrip('/').rpartition('/')[2][:80]!r}.")
     if isinstance(error, TypeError) and path.startswith(_CALL):
         return _answer(422, str(error).partition(" Please click")[0])
+    if isinstance(error, TypeError) and path.startswith(_UPLOAD):
+        return _answer(422, "What was uploaded is no file, or has no name: give it one.")
     raise error
 
 

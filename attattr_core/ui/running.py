@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,7 +13,7 @@ from attattr_core.bundle import load_bundle
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
-from attattr_core.ui.components import tell, warn
+from attattr_core.ui.components import taking_upload, tell, warn
 from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
 from attattr_core.ui.model_picker import PREDICTED, Names
 from attattr_core.ui.models import Choice, Models
@@ -128,15 +127,14 @@ def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
     return stopped.build_message(), "", stopped
 
 
-def open_result(path: str) -> tuple[Any, Any, Any, Any]:
+def open_result(path: str | None) -> tuple[Any, Any, Any, Any]:
     """Shows a saved result file or bundle: values for the view, the status and the session, and a bundle's words."""
     try:
-        bundle = load_bundle(path)
+        with taking_upload(path) as file:
+            bundle = load_bundle(file)
         _check_size(bundle.attribution)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip(), None
-    finally:
-        Path(path).unlink(missing_ok=True)  # it holds a visitor's text
     session = Session(bundle.attribution, secrets.token_hex(6), "opened")
     return session.build_message(), "", session, bundle.view
 

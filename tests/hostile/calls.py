@@ -61,10 +61,11 @@ class Server:
         return values
 
     def find_event(self, element: str, name: str) -> dict[str, Any]:
-        """Finds an event by the id of its element."""
+        """Finds an event by the id of its element; of several, the one that takes the element's value."""
         (component,) = (part for part in self.config["components"] if part["props"].get("elem_id") == element)
         target = [component["id"], name]
-        return next(event for event in self.config["dependencies"] if target in map(list, event["targets"]))
+        events = [event for event in self.config["dependencies"] if target in map(list, event["targets"])]
+        return max(events, key=lambda event: component["id"] in event["inputs"])
 
     def upload(self, name: str, content: bytes) -> str | None:
         """Uploads a file; gives its path on the server, or None where it was refused."""

@@ -1,6 +1,6 @@
 """Whatever strangers can send, drawn by hypothesis: the same draws in every run, and few of them.
 
-ATTATTR_HOSTILE_EXAMPLES is how many each test draws (default 25; 1000 takes an hour). With more, others are drawn as
+ATTATTR_HOSTILE_EXAMPLES is how many each test draws (default 15; 1000 takes an hour). With more, others are drawn as
 well. Everything happens in a work folder deep inside a folder of the test's own: whatever appears beside it, or is left
 in it, fails the test.
 """
@@ -23,7 +23,7 @@ from attattr_core import Checkpoint, load_checkpoint
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "attattr-hypothesis")  # not the working directory
 settings.register_profile(
     "hostile",
-    max_examples=int(os.environ.get("ATTATTR_HOSTILE_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("ATTATTR_HOSTILE_EXAMPLES", "15")),
     derandomize=True,
     database=None,
     deadline=None,  # a busy machine is slow, not wrong

@@ -123,6 +123,7 @@ def check_sentence(sentence: str, *, most: int = 700) -> None:
     assert sentence.strip(), "an empty sentence"
     assert sentence.rstrip().endswith((".", "?", ")")), sentence
     assert len(sentence) <= most, sentence
+    assert not sentence.startswith("The server failed at this"), "a fault of the server's own"
     for word in ("Traceback", "<class ", "Error:", "Exception", "site-packages", ".py", "object at 0x"):
         assert word not in sentence, sentence
     sentence.encode()  # no halves of characters

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from hostile.calls import Server, make_file
 from hostile.strategies import bent_json, check_sentence, names, nest, texts, values
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from samples import make_attribution
 
@@ -131,9 +131,17 @@ def ask_of_first(names_of_parts: tuple[str, ...]) -> st.SearchStrategy:
 
 
 def list_events(server: Server) -> list[dict]:
-    """The page's own events that reach the server."""
+    """The page's own events that take something from a browser; steps that follow take what the server keeps."""
+    states, examples = (
+        {part["id"] for part in server.config["components"] if part["type"] == kind} for kind in ("state", "dataset")
+    )
     return [
-        event for event in server.config["dependencies"] if event["backend_fn"] and event["api_name"] not in ENDPOINTS
+        event
+        for event in server.config["dependencies"]
+        if event["backend_fn"]
+        and event["api_name"] not in ENDPOINTS
+        and not examples & set(event["inputs"])  # Gradio's own, see below
+        and (set(event["inputs"]) - states or any(element is not None for element, _ in event["targets"]))
     ]
 
 
@@ -141,7 +149,9 @@ def test_every_event_of_the_page(server):
     events = list_events(server)
     assert len(events) > 40
 
-    @settings(max_examples=max(settings.default.max_examples // 10, 1))
+    @settings(
+        max_examples=max(settings.default.max_examples // 10, 1), phases=[Phase.generate]
+    )  # each is an hour's clicks
     @given(
         drawn=st.data(),
         event_data=values | ask_of_first(("format", "view", "link", "layer", "head", "mode", "insertions")),
@@ -152,6 +162,22 @@ def test_every_event_of_the_page(server):
             server.fire(event["id"], data, event_data=event_data)
 
     check()
+
+
+def test_a_handler_that_fails_says_so_and_no_more(server):
+    """Gradio's own handler of the examples takes anything for one of them."""
+    (event,) = (one for one in server.config["dependencies"] if ["examples", "click"] in name_targets(server, one))
+    body = {"fn_index": event["id"], "data": [None], "session_hash": "a failure"}
+    assert server.post("queue/join", body).status_code == 200
+    stream = server.client.get(f"{server.url}gradio_api/queue/data?session_hash=a failure").text
+    assert "The server failed at this, and not because of what was asked for; its log says why." in stream
+    assert "TypeError" not in stream
+
+
+def name_targets(server, event):
+    """The ids of the elements that an event belongs to, and its name there."""
+    elements = {part["id"]: part["props"].get("elem_id") for part in server.config["components"]}
+    return [[elements.get(element), name] for element, name in event["targets"]]
 
 
 @FEW

@@ -14,9 +14,8 @@ from attattr_core.errors import UserError
 from attattr_core.ui.api.answers import tell_waiting
 from attattr_core.ui.api.fields import check_field, clean_value
 from attattr_core.ui.limits import PageLimits
+from attattr_core.ui.refusals import FAILED
 from attattr_core.ui.turns import in_turn
-
-_FAILED = "The server failed at this, and not because of what was asked for; its log says why."
 
 
 def offer(
@@ -48,7 +47,7 @@ def offer(
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
             logging.getLogger(__name__).exception("%s failed", endpoint.__name__)
-            raise gr.Error(_FAILED, print_exception=False) from error
+            raise gr.Error(FAILED, print_exception=False) from error
 
     # Gradio describes what the function returns, and clients get one answer after the other.
     answer.__signature__ = inspect.signature(endpoint).replace(return_annotation=answered)
