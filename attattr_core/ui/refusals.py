@@ -12,6 +12,7 @@ from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from attattr_core.errors import UserError
 from attattr_core.storage import clean_text
 
 #: What a visitor reads where the fault is not his own.
@@ -56,6 +57,8 @@ class CheckedBlocks(gr.Blocks):
             return await super().call_function(block_fn, *rest, **options)
         except gr.Error:
             raise
+        except UserError as error:
+            raise _refuse(str(error)) from error
         except Exception as error:
             logging.getLogger(__name__).exception("%s failed", getattr(block_fn, "name", "an event"))
             raise _refuse(FAILED) from error

@@ -166,18 +166,12 @@ def test_every_event_of_the_page(server):
 
 def test_a_handler_that_fails_says_so_and_no_more(server):
     """Gradio's own handler of the examples takes anything for one of them."""
-    (event,) = (one for one in server.config["dependencies"] if ["examples", "click"] in name_targets(server, one))
+    event = server.find_event("examples", "click")
     body = {"fn_index": event["id"], "data": [None], "session_hash": "a failure"}
     assert server.post("queue/join", body).status_code == 200
     stream = server.client.get(f"{server.url}gradio_api/queue/data?session_hash=a failure").text
     assert "The server failed at this, and not because of what was asked for; its log says why." in stream
     assert "TypeError" not in stream
-
-
-def name_targets(server, event):
-    """The ids of the elements that an event belongs to, and its name there."""
-    elements = {part["id"]: part["props"].get("elem_id") for part in server.config["components"]}
-    return [[elements.get(element), name] for element, name in event["targets"]]
 
 
 @FEW
