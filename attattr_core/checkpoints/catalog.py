@@ -39,7 +39,7 @@ def check_labels(names: Any) -> tuple[str, ...]:
     labels = tuple(clean_text(pairs[index]) for index in indices if isinstance(pairs.get(index), str))
     if not labels or len(set(labels)) < len(indices):
         raise UserError(
-            f"The label names {str(names)[:80]} do not name classes from 0 on, each differently: mend config.json."
+            f"The label names {clean_text(names)[:80]} do not name classes from 0 on, each differently: mend config.json."
         )
     return labels
 

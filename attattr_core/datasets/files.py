@@ -45,7 +45,9 @@ def read_rows(path: Path, max_bytes: int) -> Iterator[Row]:
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
     if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
-        raise UserError(f"There is no file {str(path)!r}; give the path of a .tsv, .csv or .jsonl file, plain or .gz.")
+        raise UserError(
+            f"There is no file {str(path)[:300]!r}; give the path of a .tsv, .csv or .jsonl file, plain or .gz."
+        )
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb") as handle:
             content = handle.read(max_bytes + 1)

@@ -11,6 +11,7 @@ from gradio.context import get_blocks_context
 from gradio.utils import get_function_description
 
 from attattr_core.errors import UserError
+from attattr_core.storage import clean_text
 from attattr_core.ui.api.answers import tell_waiting
 from attattr_core.ui.api.fields import check_field, clean_value
 from attattr_core.ui.limits import PageLimits
@@ -44,7 +45,7 @@ def offer(
                 check_field(name, value, hint)
             yield from endpoint(*taken)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(clean_text(error), print_exception=False) from error
         except Exception as error:
             logging.getLogger(__name__).exception("%s failed", endpoint.__name__)
             raise gr.Error(FAILED, print_exception=False) from error
