@@ -38,9 +38,8 @@ def check_labels(names: Any) -> tuple[str, ...]:
     indices = [str(index) for index in range(len(pairs))]
     labels = tuple(clean_text(pairs[index]) for index in indices if isinstance(pairs.get(index), str))
     if not labels or len(set(labels)) < len(indices):
-        raise UserError(
-            f"The label names {clean_text(names)[:80]} do not name classes from 0 on, each differently: mend config.json."
-        )
+        shown = clean_text(names)[:80]
+        raise UserError(f"The label names {shown} do not name classes from 0 on, each differently: mend config.json.")
     return labels
 
 

@@ -60,6 +60,15 @@ class Server:
                     values = self._read_output(message)
         return values
 
+    def describe(self, name: str) -> list[dict[str, Any]]:
+        """The fields of an endpoint."""
+        info = self.client.get(f"{self.url}gradio_api/info").json()
+        return info["named_endpoints"][f"/{name}"]["parameters"]
+
+    def defaults(self, name: str) -> dict[str, Any]:
+        """What the fields of an endpoint hold where they are not named."""
+        return {part["parameter_name"]: part.get("parameter_default") for part in self.describe(name)}
+
     def find_event(self, element: str, name: str) -> dict[str, Any]:
         """Finds an event by the id of its element; of several, the one that takes the element's value."""
         (component,) = (part for part in self.config["components"] if part["props"].get("elem_id") == element)

@@ -130,6 +130,24 @@ def ask_of_first(names_of_parts: tuple[str, ...]) -> st.SearchStrategy:
     return parts.map(lambda drawn: {**drawn, "run": "first"})
 
 
+def test_answers_hold_nothing_that_no_client_can_read(server, right):
+    """As gradio_client and the page read them: no halves of characters, no number beyond 64 bits."""
+    sent = right["attribute"]
+    for name, fields in (
+        ("attribute", {**sent, "text": "A \ud800 film."}),
+        ("attribute", {**sent, "target": "\ud800"}),
+        ("head_importance", {**right["head_importance"], "data": [{"text": "a", "label": "\ud800"}]}),
+        ("head_importance", {**right["head_importance"], "data": [{"\ud800": "a", "label": "yes"}]}),
+        ("prune", {**right["prune"], "importances": {"a\ud800": right["prune"]["importances"]["a"]}}),
+        ("evaluate_triggers", {**right["evaluate_triggers"], "triggers": [{**TRIGGER, "target_label": 10**30}]}),
+    ):
+        event = next(event for event in server.config["dependencies"] if event["api_name"] == name)
+        order = [part["parameter_name"] for part in server.describe(name)]
+        given_all = [fields.get(part, server.defaults(name).get(part)) for part in order]
+        answer = server.fire(event["id"], given_all)
+        assert answer is None or answer[0]["status"] == "done", name
+
+
 def list_events(server: Server) -> list[dict]:
     """The page's own events that take something from a browser; steps that follow take what the server keeps."""
     states, examples = (

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 from hostile.strategies import DEPTHS, bent_bytes, bent_json, names, nest, refuse_or, texts, values, write
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attattr_core.datasets import DataLimits, open_data, preview, read_examples
@@ -106,6 +106,7 @@ def test_rows_of_a_program(rows):
 
 
 @given(label=st.integers(1, 10**12).map(str) | st.text("0123456789٣۴.", min_size=1, max_size=6000))
+@example(label="1" * 5000)
 def test_labels_of_many_digits(work, label):
     path = write(work, "data.tsv", f"text\tlabel\na\t0\nb\t{label}\n".encode())
     use(path, None)

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from hostile.strategies import check_sentence, names, refuse_or, texts, values
 from huggingface_hub import constants
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import make_attribution
 
@@ -102,6 +102,8 @@ def test_a_folder_that_is_named_is_refused_or_read(work, text):
 
 
 @given(labels=values | st.dictionaries(st.sampled_from("01234") | st.integers(0, 3), texts | values, max_size=4))
+@example(labels={"0": "a\ud800", "1": "b"})
+@example(labels="\ud800")
 def test_label_names_of_a_configuration(work, labels):
     (work / "config.json").write_text(json.dumps({"id2label": labels}))
     for read, given_labels in ((check_labels, labels), (read_labels, work)):
@@ -117,6 +119,7 @@ queries = st.dictionaries(
 
 
 @given(query=queries | values, text=texts | values, pair=texts | values, may_start=values)
+@example(query={"model": "org/name", "target": "\ud800"}, text="\ud800", pair="\udfff", may_start=True)
 def test_an_address_of_the_page_sets_only_what_is_known(query, text, pair, may_start):
     asked = {"query": query, "text": text, "pair": pair, "may_start": may_start}
     link, tabs, *others = restore_link(Models(), asked)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from hostile.strategies import check_sentence, names, refuse_or, texts, values
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attattr_core import Attribution, Settings, UserError, attribute, build_tree, load_attribution, save_attribution
@@ -57,6 +57,7 @@ def test_what_is_no_text_is_refused(checkpoint, text, pair):
 
 
 @given(text=parts.map(lambda text: text[:400]), pair=st.none() | texts.map(lambda text: text[:400]), target=texts)
+@example(text="a \ud800 b", pair="\udfff c", target="\ud800")
 def test_a_result_is_whole_can_be_saved_and_is_shown(checkpoint, work, text, pair, target):
     result = refuse_or(attribute, checkpoint, text, pair, settings=ONE_NODE)
     if result is None:
