@@ -234,7 +234,7 @@ def test_whatever_a_page_asks_of_a_result(event, view):
         send_whole_map(session, gr.EventData(None, data))
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(tokens=st.lists(texts, min_size=8, max_size=8), label=texts)
 def test_any_words_can_be_drawn(tokens, label):
     clean = [clean_text(text)[:200] for text in (*tokens, label)]  # longer ones are not opened
