@@ -23,11 +23,11 @@ from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
-from attattr_core.ui.api import explain_bad_calls
 from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
 from attattr_core.ui.ending import end_when, listen_for_end
 from attattr_core.ui.health import build_health_route
 from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
+from attattr_core.ui.refusals import EXPLANATIONS, refuse_addresses
 from attattr_core.ui.spaces import IS_SPACE
 
 if TYPE_CHECKING:
@@ -196,11 +196,14 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "ssr_mode": False,
         "mcp_server": False,
         "app_kwargs": {
-            "middleware": [Middleware(ClosedDoors)],
+            "middleware": [
+                Middleware(ClosedDoors, max_bytes=options.get("max_file_size", PageLimits.max_upload_bytes))
+            ],
             "routes": [build_health_route()],
-            "exception_handlers": {TypeError: explain_bad_calls, KeyError: explain_bad_calls},
+            "exception_handlers": EXPLANATIONS,
         },
     }
+    refuse_addresses()
     return app.queue(max_size=256).launch(**settings | options)
 
 

@@ -9,6 +9,7 @@ from attattr_core.errors import UserError
 from attattr_core.settings import Settings
 
 OutputKind = Literal["softmax", "sigmoid", "multi-label", "regression"]
+_LARGEST = 1e30  # of all numbers: beyond it sums of them, and scales of pictures, are no numbers in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +82,11 @@ class Attribution:
         )
         if not agrees:
             raise UserError("The parts of this attribution do not fit each other: the file is damaged.")
+        per_layer = (self.output, *self.baseline_output, *self.convergence_delta)
         if not (
-            np.isfinite(self.probabilities).all()
+            _is_whole(self.probabilities)
+            and not np.isnan(self.probabilities).any()
+            and all(_is_whole(np.array(number)) for number in per_layer)
             and _is_whole(self.attention)
             and all(_is_whole(layer) for layer in self.attribution)
         ):
@@ -129,6 +133,6 @@ class Attribution:
         return self.attribution.max(axis=(2, 3))
 
 
-def _is_whole(maps: np.ndarray) -> bool:
-    """Whether maps are there, all finite, or not there, all NaN."""
-    return bool(np.isfinite(maps).all() or np.isnan(maps).all())
+def _is_whole(numbers: np.ndarray) -> bool:
+    """Whether numbers are there, all finite, or not there, all NaN."""
+    return bool(-_LARGEST < numbers.min() <= numbers.max() < _LARGEST or np.isnan(numbers).all())

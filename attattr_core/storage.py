@@ -13,6 +13,7 @@ import numpy as np
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
 from attattr_core.files.archives import Archive, opening_archive
+from attattr_core.files.json_files import parse_json
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 
@@ -85,7 +86,7 @@ def load_attribution(path: str | Path) -> Attribution:
             if file.seek(0, io.SEEK_END) > limit:
                 raise UserError(f"This file is larger than {limit >> 20} MiB, which is more than is read here.")
             file.seek(0)
-            content = _read_zip(file) if is_zip else json.loads(file.read())
+            content = _read_zip(file) if is_zip else parse_json(file.read())
         return _assemble(content)
     except UserError as error:
         raise UserError(str(error).replace("This file", repr(path.name))) from error

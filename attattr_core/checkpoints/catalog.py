@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.storage import clean_text
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
 EMBEDDED = {"sst2": "sentiment of a sentence", "snli": "entailment between two sentences"}
@@ -35,11 +36,10 @@ def check_labels(names: Any) -> tuple[str, ...]:
     # numbers are what training on a table of numbers leaves behind
     pairs = {index: str(name) if type(name) is int else name for index, name in pairs.items()}
     indices = [str(index) for index in range(len(pairs))]
-    labels = tuple(pairs.get(index) for index in indices)
-    if not labels or not all(isinstance(name, str) for name in labels) or len(set(labels)) < len(labels):
-        raise UserError(
-            f"The label names {str(names)[:80]} do not name classes from 0 on, each differently: mend config.json."
-        )
+    labels = tuple(clean_text(pairs[index]) for index in indices if isinstance(pairs.get(index), str))
+    if not labels or len(set(labels)) < len(indices):
+        shown = clean_text(names)[:80]
+        raise UserError(f"The label names {shown} do not name classes from 0 on, each differently: mend config.json.")
     return labels
 
 

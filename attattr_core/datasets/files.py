@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,8 +44,10 @@ def read_rows(path: Path, max_bytes: int) -> Iterator[Row]:
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    if not path.is_file():
-        raise UserError(f"There is no file {str(path)!r}; give the path of a .tsv, .csv or .jsonl file, plain or .gz.")
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
+        raise UserError(
+            f"There is no file {str(path)[:300]!r}; give the path of a .tsv, .csv or .jsonl file, plain or .gz."
+        )
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb") as handle:
             content = handle.read(max_bytes + 1)

@@ -39,13 +39,13 @@ def find_split(text: str, *, limits: DataLimits, hub_limits: HubLimits) -> HubSp
     Raises:
         UserError: When there is no such part, or it may not be used.
     """
-    name, *parts = text.split(":")
+    given, (name, *parts) = f"hub:{text[:160]}", text.split(":")
     if len(parts) > 2 or "//" in text:
-        raise UserError(f"'hub:{text[:160]}' is no part of a data set: write hub:ID:CONFIG:SPLIT.")
+        raise UserError(f"{given!r} is no part of a data set: write hub:ID:CONFIG:SPLIT.")
     dataset = find_dataset(name, limits=hub_limits)
     if not parts:
         known = join_briefly(f":{split.config}:{split.name}" for split in dataset.splits)
-        raise UserError(f"'hub:{text[:160]}' names no split: add one of {known}.")
+        raise UserError(f"{given!r} names no split: add one of {known}.")
     return choose_split(dataset, parts[0] if len(parts) == 2 else "", parts[-1], limits=limits)
 
 

@@ -103,7 +103,10 @@ def parse_dataset_id(text: str) -> Reference:
     name = text.strip()
     hosts = ("huggingface.co", "www.huggingface.co", "hf.co", urlsplit(constants.ENDPOINT).netloc.lower())
     if "://" in name:
-        address = urlsplit(name)
+        try:
+            address = urlsplit(name)
+        except ValueError:  # such as a bracket that is never closed
+            address = urlsplit("")
         parts = [part for part in address.path.split("/") if part]
         if address.netloc.lower() not in hosts or parts[:1] != ["datasets"] or len(parts) < 2:
             raise UserError(f"{name[:80]!r} is not the address of a data set on the Hub ({constants.ENDPOINT}).")

@@ -7,6 +7,7 @@ from io import TextIOBase
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.storage import clean_text
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 #: What was found, and the number of its line or its place in the list; or a sentence's end that says what is wrong.
@@ -25,7 +26,7 @@ def tabulate(found: Iterator[Found]) -> Iterator[tuple[int, list[str] | str]]:
         if isinstance(content, str):
             yield number, content
             continue
-        cells = {key.strip().lower(): value for key, value in content.items()}
+        cells = {clean_text(key).strip().lower(): value for key, value in content.items()}
         if header is None:
             header = list(cells)
             yield number, list(header)
@@ -135,4 +136,4 @@ def _write_cell(value: Any) -> str:
     """Write a value as a table would; a nested one or null is as if it were empty."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else ""
+    return clean_text(value) if isinstance(value, str | int | float) else ""

@@ -13,7 +13,7 @@ from attattr_core.labels.tasks import has_real_names, join_briefly, normalise, r
 NO_GOLD_LABEL = ("-", "-1")
 _MAX_CLASSES = 1000
 _MAX_TOLD = 6
-_INDEX = re.compile(r"(\d+)(\.0*)?")
+_INDEX = re.compile(r"(\d{1,9})(\.0*)?")  # with more digits it is a name, or a value
 _YES = ("positive", "entailment", "equivalent", "acceptable")  # of the tasks that a single logit can tell
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_table(path: str | Path, limits: DataLimits | None = None, *, name: str 
         UserError: For a missing, too large or malformed file, or unknown columns.
     """
     path, limits = Path(path), limits or DataLimits()
-    if path.suffix.lower() == ".parquet" and path.is_file():
+    if path.suffix.lower() == ".parquet" and os.path.isfile(path):
         return read_parquet([path], name or path.name, limits)
     rows = read_rows(path, limits.max_bytes)
     first = next(rows)  # so that a missing file is a sentence before its digest is asked for

@@ -8,7 +8,7 @@ import torch
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
-from attattr_core.engine.encoding import Encoded, encode
+from attattr_core.engine.encoding import Encoded, encode, split_texts
 from attattr_core.engine.integration import Integrator
 from attattr_core.engine.outputs import (
     check_function,
@@ -72,7 +72,7 @@ def attribute_layers(
         generator stops the work and restores the model.
     """
     encoded = encode(checkpoint, text, text_pair)
-    for (draft,) in _attribute_encoded(checkpoint, [encoded], [_split(text, text_pair)], [target], settings):
+    for (draft,) in _attribute_encoded(checkpoint, [encoded], [split_texts(text, text_pair)], [target], settings):
         yield draft.finish()
 
 
@@ -99,7 +99,7 @@ def attribute_batch(
     """
     if isinstance(examples, str):
         raise UserError("The examples are one text: give a list of texts or of pairs.")
-    texts = [_split(*((example,) if isinstance(example, str) else example)) for example in examples]
+    texts = [split_texts(*((example,) if isinstance(example, str) else example)) for example in examples]
     wanted = [targets] * len(texts) if isinstance(targets, str | int | np.integer) else list(targets)
     if len(wanted) != len(texts):
         raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
@@ -110,10 +110,6 @@ def attribute_batch(
         *_, drafts = _attribute_encoded(checkpoint, *picked, settings)
         results.update(zip(bucket, (draft.finish() for draft in drafts), strict=True))
     return [results[index] for index in range(len(texts))]
-
-
-def _split(text: str, text_pair: str | None = None) -> tuple[str, ...]:
-    return (text, text_pair) if text_pair and text_pair.strip() else (text,)
 
 
 def _attribute_encoded(

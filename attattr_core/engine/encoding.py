@@ -50,6 +50,18 @@ def find_max_length(checkpoint: Checkpoint) -> int:
     return int(min(*limits, MAX_TOKENS)) if limits else MAX_TOKENS
 
 
+def split_texts(text: str, text_pair: str | None = None) -> tuple[str, ...]:
+    """Splits an example into its one text or two, without halves of characters, which nothing can read or save.
+
+    Raises:
+        UserError: When they are no texts.
+    """
+    if not isinstance(text, str) or not isinstance(text_pair, str | None):
+        raise UserError(f"A text is {(text, text_pair)!r:.80}: give a string, and a string or nothing for the pair.")
+    parts = (text, text_pair) if text_pair and text_pair.strip() else (text,)
+    return tuple(part.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for part in parts)
+
+
 def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None, *, n_reserved: int = 0) -> Encoded:
     """Tokenises one example, cut to the model's length (the longer text first).
 
@@ -65,9 +77,7 @@ def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None, *, n
     Raises:
         UserError: When the text is empty.
     """
-    if not isinstance(text, str) or not isinstance(text_pair, str | None):
-        raise UserError(f"A text is {(text, text_pair)!r:.80}: give a string, and a string or nothing for the pair.")
-    texts = tuple(_drop_surrogates(part) for part in ((text, text_pair) if (text_pair or "").strip() else (text,)))
+    texts = split_texts(text, text_pair)
     if not texts[0].strip():
         raise UserError("Sentence A is empty: type a sentence to explain.")
     max_length = find_max_length(checkpoint) - n_reserved
@@ -130,11 +140,6 @@ def replace_words(checkpoint: Checkpoint, inputs: dict[str, Tensor], special: Te
     if token is None:
         raise UserError("This tokenizer has no unknown and no mask token: choose the baseline 'zero' or 'uniform'.")
     return {**inputs, "input_ids": torch.where(special, inputs["input_ids"], token)}
-
-
-def _drop_surrogates(text: str) -> str:
-    """Replaces halves of characters, which no tokenizer can read."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _tokenise(checkpoint: Checkpoint, texts: tuple[str, ...], max_length: int) -> tuple[Any, int]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import operator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from attattr_core.errors import UserError
-from attattr_core.files.json_files import reading_json
+from attattr_core.files.json_files import read_count, reading_json
 from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.results import LARGEST, METHODS, HeadImportance
 from attattr_core.settings import Settings
@@ -119,12 +118,12 @@ def _read_ours(content: dict[str, Any]) -> HeadImportance:
     if set(content) == {"head_importance"}:
         return HeadImportance(values, method=METHODS[0])
     seed, settings, method = content["seed"], content["settings"], content["method"]
-    n_examples, n_cut = (operator.index(content.get(name, 0)) for name in ("n_examples", "n_cut"))
+    n_examples, n_cut = (read_count(content.get(name, 0)) for name in ("n_examples", "n_cut"))
     is_right = (
         method in METHODS
         and "n_examples" in content
         and 0 <= n_cut <= n_examples
-        and (seed is None or operator.index(seed) >= 0)
+        and (seed is None or read_count(seed) >= 0)
         and values.shape == (content["n_layers"], content["n_heads"])
     )
     if not is_right:

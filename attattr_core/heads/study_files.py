@@ -4,7 +4,6 @@ The JSON has ``rates`` and ``metric`` of the first curve at its top, as the auth
 """
 
 import json
-import operator
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from attattr_core.files.json_files import reading_json
+from attattr_core.files.json_files import read_count, reading_json
 from attattr_core.files.whole_files import write_whole
 from attattr_core.heads.plan import RATES, count_pruned
 from attattr_core.heads.results import (
@@ -89,9 +88,9 @@ def parse_study(content: Any) -> HeadStudy:
         importances=importances,
         curves=tuple(_read_curve(part, n_layers * n_heads) for part in content["curves"]),
         layerwise=tuple(_read_curve(part, n_heads) for part in content["layerwise"]),
-        n_examples=_count(content["n_examples"]),
-        n_cut=_count(content.get("n_cut", 0)),
-        n_seeds=_count(content["n_seeds"]),
+        n_examples=read_count(content["n_examples"]),
+        n_cut=read_count(content.get("n_cut", 0)),
+        n_seeds=read_count(content["n_seeds"]),
         versions={clean_text(name): clean_text(value) for name, value in content["versions"].items()},
         differences=tuple(_read_difference(part) for part in content["differences"]),
         **{name: clean_text(content[name]) for name in _TEXTS},
@@ -165,9 +164,9 @@ def _read_importance(content: Any) -> HeadImportance:
     versions = content["versions"]
     return HeadImportance(
         values=values,
-        n_examples=_count(content["n_examples"]),
-        n_cut=_count(content.get("n_cut", 0)),
-        seed=None if content["seed"] is None else _count(content["seed"]),
+        n_examples=read_count(content["n_examples"]),
+        n_cut=read_count(content.get("n_cut", 0)),
+        seed=None if content["seed"] is None else read_count(content["seed"]),
         settings=None if content["settings"] is None else Settings(**content["settings"]),
         versions=None if versions is None else {clean_text(name): clean_text(versions[name]) for name in versions},
         **{name: clean_text(content[name]) for name in ("method", "model", "revision", "data", "data_sha256")},
@@ -181,7 +180,7 @@ def _write_curve(curve: PruningCurve) -> dict[str, Any]:
 
 def _read_curve(content: Any, n_heads: int) -> PruningCurve:
     arrays = {name: np.asarray(content[name], float) for name in _ARRAYS}
-    arrays["n_pruned"] = np.array([_count(value) for value in content["n_pruned"]])
+    arrays["n_pruned"] = np.array([read_count(value) for value in content["n_pruned"]])
     areas = {name: float(content[name]) for name in ("area", "area_low", "area_high")}
     n_pruned = arrays["n_pruned"]
     fits = (
@@ -213,13 +212,6 @@ def _read_difference(content: Any) -> AreaDifference:
         raise ValueError("not a number")
     texts = {name: clean_text(content[name]) for name in ("method", "other", "direction")}
     return AreaDifference(**texts, layerwise=content["layerwise"], **numbers)
-
-
-def _count(value: Any) -> int:
-    number = operator.index(value)
-    if number < 0 or isinstance(value, bool):
-        raise ValueError("not a count")
-    return number
 
 
 def _round(value: Any) -> Any:

@@ -25,7 +25,8 @@ def make_graph(tree: AttributionTree) -> "DiGraph":
     """Makes a networkx graph, from receivers to senders, with plain attributes that GraphML can hold."""
     from networkx import DiGraph
 
-    graph = DiGraph(mode=tree.mode, model=tree.model, label=tree.label, function=tree.function)
+    about = {name: _drop_controls(getattr(tree, name)) for name in ("mode", "model", "label", "function")}
+    graph = DiGraph(**about)
     for index, node in enumerate(tree.nodes):
         token, sentence = _drop_controls(tree.tokens[node.position]), tree.sentences[node.position]
         graph.add_node(index, token=token, sentence=sentence, **asdict(node))

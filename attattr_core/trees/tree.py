@@ -205,9 +205,9 @@ def _check_options(mode: str, threshold: float | None, n_edges: int, mass: float
         raise UserError(f"Unknown tree mode {str(mode)[:80]!r}: choose one of {', '.join(MODES)}.")
     for name, value in (("threshold", threshold), ("share of the mass", mass)):
         if value is not None and not 0 <= value <= 1:
-            raise UserError(f"The {name} is {value}: choose a number from 0 to 1.")
+            raise UserError(f"The {name} is {str(value)[:80]}: choose a number from 0 to 1.")
     if not 0 <= n_edges <= MAX_EDGES:
-        raise UserError(f"The number of edges is {n_edges}: choose one from 0 to {MAX_EDGES:,}.")
+        raise UserError(f"The number of edges is {str(n_edges)[:80]}: choose one from 0 to {MAX_EDGES:,}.")
 
 
 @dataclass(frozen=True, eq=False)

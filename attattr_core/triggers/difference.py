@@ -76,7 +76,9 @@ def insert_words(texts: Texts, insertions: Sequence[WordInsertion]) -> tuple[Tex
                 f"The word {insertion.word[:80]!r} goes into a sentence B that is empty: choose sentence A."
             )
         if not insertion.word.strip() or insertion.gap < 0:
-            raise UserError(f"The word {insertion.word[:80]!r} at gap {insertion.gap} cannot be inserted: type a word.")
+            raise UserError(
+                f"The word {insertion.word[:80]!r} at gap {str(insertion.gap)[:40]} cannot be inserted: type a word."
+            )
     results = [
         _insert(text, [part for part in insertions if part.sentence == sentence]) for sentence, text in enumerate(texts)
     ]

@@ -1,12 +1,12 @@
 """One trigger as an entry of a list, with the authors' keys; entries of files are not trusted."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from attattr_core.files.json_files import read_count
 from attattr_core.storage import clean_text
 from attattr_core.triggers.pieces import BLANK, find_word
 from attattr_core.triggers.results import Trigger
@@ -47,16 +47,16 @@ def read_trigger(entry: Mapping[str, Any]) -> Trigger:
     values = tuple(float(value) for value in entry["max_combined_attr"])
     if len(values) != 2 or not np.isfinite(values).all():
         raise ValueError("not two numbers")
-    place = [None if entry.get(name) is None else _read_count(entry[name]) for name in ("layer", "head")]
-    seg_pos = _read_count(entry["seg_pos"])
+    place = [None if entry.get(name) is None else read_count(entry[name]) for name in ("layer", "head")]
+    seg_pos = read_count(entry["seg_pos"])
     if seg_pos > len(tokens):
         raise ValueError("the separator is behind the tokens")
     return Trigger(
         *[tuple(tokens[position] for position in pair) for pair in positions],
         *positions,
         max_combined_attr=values,
-        target_label=_read_count(entry["target_label"]),
-        golden_label=_read_count(entry["golden_label"]),
+        target_label=read_count(entry["target_label"]),
+        golden_label=read_count(entry["golden_label"]),
         seg_pos=seg_pos,
         tokens=tokens,
         layer=place[0],
@@ -81,14 +81,7 @@ def _check_text(value: Any) -> str:
 
 
 def _read_pair(values: Any, n_tokens: int) -> tuple[int, int]:
-    first, second = (_read_count(value) for value in values)
+    first, second = (read_count(value) for value in values)
     if max(first, second) >= n_tokens:
         raise ValueError("a position is behind the tokens")
     return first, second
-
-
-def _read_count(value: Any) -> int:
-    number = operator.index(value)
-    if number < 0 or isinstance(value, bool):
-        raise ValueError("below 0")
-    return number

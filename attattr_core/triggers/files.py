@@ -5,13 +5,13 @@ entry, and ``provenance`` of the first one (checkpoint, data, settings, digests 
 """
 
 import json
-import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from attattr_core.errors import UserError
+from attattr_core.files.json_files import parse_json, read_count
 from attattr_core.files.whole_files import write_whole
 from attattr_core.settings import Settings
 from attattr_core.storage import clean_text
@@ -82,8 +82,8 @@ def _read_provenance(content: Mapping[str, Any]) -> dict[str, Any]:
         **{name: clean_text(content[name]) for name in _TEXTS},
         "labels": tuple(clean_text(label) for label in content["labels"]),
         "example_digests": tuple(clean_text(digest) for digest in content["example_digests"]),
-        "n_examples": operator.index(content["n_examples"]),
-        "seed": None if seed is None else operator.index(seed),
+        "n_examples": read_count(content["n_examples"]),
+        "seed": None if seed is None else read_count(seed),
         "settings": None if settings is None else Settings(**settings),
         "versions": None if versions is None else {clean_text(k): clean_text(v) for k, v in versions.items()},
     }
@@ -103,12 +103,13 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
-        entries = json.loads(path.read_text(encoding="utf-8"))
+            raise UserError(f"This file is larger than {_MAX_BYTES >> 20} MiB, which is more than is read here.")
+        entries = parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f"There is no file {str(path)!r}.") from error
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise (error if isinstance(error, UserError) else complain(path)) from error
+        knows = isinstance(error, UserError)
+        raise (UserError(str(error).replace("This file", repr(path.name))) if knows else complain(path)) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise complain(path)
     if len(entries) > _MAX_ENTRIES:

@@ -1,6 +1,5 @@
 """What triggers do, as a file: the list of triggers, each with one accuracy per label name, controls and intervals."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from attattr_core.errors import UserError
+from attattr_core.files.json_files import read_count
 from attattr_core.files.whole_files import write_whole
 from attattr_core.storage import clean_text
 from attattr_core.triggers.entries import AUTHORS_KEYS, hide_text, read_trigger, write_trigger
@@ -134,9 +134,9 @@ def _write_control(control: Control) -> dict[str, Any]:
 def _assemble(entries: list[dict[str, Any]]) -> TriggerStudy:
     content = next(entry["study"] for entry in entries if "study" in entry)
     labels = tuple(clean_text(label) for label in content["labels"])
-    n_by_class = np.array([_read_count(value) for value in content["n_by_class"]], np.int64)
+    n_by_class = np.array([read_count(value) for value in content["n_by_class"]], np.int64)
     results = tuple(_read_result(entry, len(labels)) for entry in entries if "accuracy" in entry)
-    best = tuple(tuple(_read_count(number) for number in numbers) for numbers in content["best"])
+    best = tuple(tuple(read_count(number) for number in numbers) for numbers in content["best"])
     is_whole = all(number < len(results) for numbers in best for number in numbers) and len(best) == len(labels)
     if not is_whole or n_by_class.shape != (len(labels),) or len(labels) < 2:
         raise ValueError("the parts do not fit each other")
@@ -147,7 +147,7 @@ def _assemble(entries: list[dict[str, Any]]) -> TriggerStudy:
         best=best,
         labels=labels,
         **{name: clean_text(content[name]) for name in _STUDY_TEXTS},
-        n_examples=_read_count(content["n_examples"]),
+        n_examples=read_count(content["n_examples"]),
         versions={clean_text(name): clean_text(value) for name, value in content["versions"].items()},
         **_read_confirming(content, len(labels)),
         skipped=tuple(_read_skipped(one) for one in content.get("skipped", ())),
@@ -158,7 +158,7 @@ def _read_confirming(content: Mapping[str, Any], n_labels: int) -> dict[str, Any
     if "confirming" not in content:
         return {}
     part = content["confirming"]
-    counts = np.array([_read_count(value) for value in part["n_by_class"]], np.int64)
+    counts = np.array([read_count(value) for value in part["n_by_class"]], np.int64)
     if counts.shape != (n_labels,):
         raise ValueError("another number of classes")
     return {"n_confirming": counts, "confirmed_before": _read_shares(part["before"], n_labels)}
@@ -169,7 +169,7 @@ def _read_skipped(content: Mapping[str, Any]) -> Skipped:
 
 
 def _read_result(entry: Mapping[str, Any], n_labels: int) -> TriggerResult:
-    n_flips = np.array([_read_count(value) for value in entry["n_flips"]], np.int64)
+    n_flips = np.array([read_count(value) for value in entry["n_flips"]], np.int64)
     if n_flips.shape != (n_labels,):
         raise ValueError("another number of classes")
     return TriggerResult(
@@ -206,12 +206,12 @@ def _read_control(content: Mapping[str, Any], n_labels: int) -> Control:
 
 def _read_flip(content: Mapping[str, Any], n_labels: int) -> Flip:
     tokens = tuple(clean_text(token) for token in content["tokens"])
-    inserted = tuple(_read_count(position) for position in content["inserted"])
-    before, after = _read_count(content["before"]), _read_count(content["after"])
+    inserted = tuple(read_count(position) for position in content["inserted"])
+    before, after = read_count(content["before"]), read_count(content["after"])
     probabilities = _read_numbers([content["probability_before"], content["probability_after"]], (2,)).tolist()
     if max(before, after) >= n_labels or any(position >= len(tokens) for position in inserted):
         raise ValueError("out of range")
-    return Flip(_read_count(content["index"]), tokens, inserted, before, after, *probabilities)
+    return Flip(read_count(content["index"]), tokens, inserted, before, after, *probabilities)
 
 
 def _write_insertions(insertions: Sequence[Insertion]) -> list[list[Any]]:
@@ -219,7 +219,7 @@ def _write_insertions(insertions: Sequence[Insertion]) -> list[list[Any]]:
 
 
 def _read_insertions(content: Any) -> tuple[Insertion, ...]:
-    read = tuple(Insertion(clean_text(token), _read_count(number), float(at)) for token, number, at in content)
+    read = tuple(Insertion(clean_text(token), read_count(number), float(at)) for token, number, at in content)
     if not all(one.sentence in (0, 1) and 0 <= one.place <= 1 for one in read):
         raise ValueError("a place that is none")
     return read
@@ -245,10 +245,3 @@ def _read_numbers(content: Any, shape: tuple[int, ...], *, least: float = 0) -> 
     if values.shape != shape or not (np.isnan(values) | ((values >= least) & (values <= 1))).all():
         raise ValueError("another shape, or not a share")
     return values
-
-
-def _read_count(value: Any) -> int:
-    number = operator.index(value)
-    if number < 0 or isinstance(value, bool):
-        raise ValueError("below 0")
-    return number

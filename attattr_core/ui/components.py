@@ -3,9 +3,13 @@
 import base64
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
+
+from attattr_core.errors import UserError
 
 _PAGE = Path(__file__).parent / "static" / "page"
 PAGE_STYLE = _PAGE / "page.css"
@@ -15,6 +19,21 @@ STATUS_STYLE = """
 .aa-status.aa-error { border-left-color: #b45309; }
 .aa-status[hidden] { display: none; }
 """
+
+
+@contextmanager
+def taking_upload(path: str | None) -> Iterator[Path]:
+    """Gives a file that a visitor uploaded, and deletes it afterwards: it holds a text of that visitor's.
+
+    Raises:
+        UserError: When there is none.
+    """
+    if not path:
+        raise UserError("No file came with this: choose one to open.")
+    try:
+        yield Path(path)
+    finally:
+        Path(path).unlink(missing_ok=True)
 
 
 def build_status() -> gr.HTML:

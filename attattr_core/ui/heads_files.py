@@ -9,7 +9,7 @@ from attattr_core.errors import UserError
 from attattr_core.heads.importance_files import load_importance
 from attattr_core.heads.results import HeadImportance, HeadStudy
 from attattr_core.heads.study_files import FORMAT, load_study
-from attattr_core.ui.components import warn
+from attattr_core.ui.components import taking_upload, warn
 from attattr_core.ui.heads_payload import Heads, Shelf, show_shipped
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice
@@ -25,15 +25,14 @@ MOST = {
 }
 
 
-def open_heads(path: str, shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
+def open_heads(path: str | None, shelf: Shelf, desk: Desk) -> tuple[Any, Any, Any]:
     """Shows a saved file, ours or a list of the authors' scripts: values for the view, the status and the shelf."""
     try:
-        study = read_file(Path(path), shelf.shown.study)
+        with taking_upload(path) as file:
+            study = read_file(file, shelf.shown.study)
         _check_size(study)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip()
-    finally:
-        Path(path).unlink(missing_ok=True)
     desk.end()
     shelf = shelf.put(shelf.shown.settle()).put(Heads("", study.model, study, "opened"))
     return shelf.build_message(), "", shelf

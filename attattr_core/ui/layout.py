@@ -16,6 +16,7 @@ from attattr_core.ui.labels_panel import build_labels_panel
 from attattr_core.ui.link import build_link, wire_link
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
+from attattr_core.ui.refusals import CheckedBlocks
 from attattr_core.ui.running import AUTOMATIC, FIXED, TOLERANCE, find_first_session
 from attattr_core.ui.tree_tab import build_tree_tab, wire_tree
 from attattr_core.ui.triggers_tab import build_triggers_tab, wire_triggers
@@ -40,7 +41,7 @@ def build_app(models: Models | None = None, *, warms: bool = False, seconds_kept
     first_model, first_text, first_pair = EXAMPLES[FIRST]
     first, session = models.find(first_model), find_first_session()
     kept = (min(seconds_kept, _SECONDS_BETWEEN), seconds_kept)
-    with gr.Blocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=kept) as app:
+    with CheckedBlocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=kept) as app:
         states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (None, first, {})]
         with gr.Row(elem_classes="aa-header"):
             gr.Markdown(

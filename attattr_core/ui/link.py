@@ -15,6 +15,7 @@ from attattr_core.checkpoints.catalog import EMBEDDED
 from attattr_core.engine.quadrature import RULES
 from attattr_core.errors import UserError
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
+from attattr_core.storage import clean_text
 from attattr_core.ui.components import STATUS_STYLE
 from attattr_core.ui.model_picker import PREDICTED
 from attattr_core.ui.models import Models
@@ -102,7 +103,7 @@ def restore_link(models: Models, asked: Any) -> tuple[Any, ...]:
     return fill_page(wanted, note=note, start=starts)
 
 
-def open_bundle(models: Models, path: str) -> tuple[Any, ...]:
+def open_bundle(models: Models, path: str | None) -> tuple[Any, ...]:
     """Opens a result file or a bundle, which brings its settings, its texts and how it was looked at.
 
     Returns:
@@ -145,7 +146,7 @@ def name_fields(result: Attribution) -> dict[str, str]:
 
 def read_address(models: Models, query: Any, text: Any = None, pair: Any = None) -> Asked:
     """Reads what an address names; it is not trusted, and what is not known is left out."""
-    words = {name: value for name, value in _items(query) if isinstance(value, str)}
+    words = {name: clean_text(value) for name, value in _items(query) if isinstance(value, str)}
     fields: dict[str, Any] = {}
     refused = []
     for name, value in words.items():
@@ -162,7 +163,7 @@ def read_address(models: Models, query: Any, text: Any = None, pair: Any = None)
         refused.append(f"label {fields.pop('target')[:40]!r}")
     texts = None
     if isinstance(text, str) or isinstance(pair, str):
-        texts = tuple(part if isinstance(part, str) else "" for part in (text, pair))
+        texts = tuple(clean_text(part) if isinstance(part, str) else "" for part in (text, pair))
         if max(map(len, texts)) > _MOST_CHARACTERS:
             texts, refused = None, [*refused, f"text of more than {_MOST_CHARACTERS:,} characters"]
     tab = words.get("tab")

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,8 @@ from attattr_core.attribution import Attribution
 from attattr_core.bundle import load_bundle
 from attattr_core.errors import UserError
 from attattr_core.settings import Settings
-from attattr_core.ui.components import tell, warn
+from attattr_core.storage import clean_text
+from attattr_core.ui.components import taking_upload, tell, warn
 from attattr_core.ui.examples import EXAMPLES, FIRST, load_example
 from attattr_core.ui.model_picker import PREDICTED, Names
 from attattr_core.ui.models import Choice, Models
@@ -105,7 +105,7 @@ def prepare_job(
     if not choice.is_here:  # a download here would hold up everybody else's runs
         raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
     own = (names or {}).get(choice.key, ())
-    job = Job(choice.description, own, (texts[0] or "", texts[1] or ""), target or PREDICTED, settings)
+    job = Job(choice.description, own, tuple(clean_text(text or "") for text in texts), target or PREDICTED, settings)
     return choice, replace(job, reports=choice.key not in models.reports, limits=models.page)
 
 
@@ -127,15 +127,14 @@ def stop_run(session: Session | None) -> tuple[Any, Any, Any]:
     return stopped.build_message(), "", stopped
 
 
-def open_result(path: str) -> tuple[Any, Any, Any, Any]:
+def open_result(path: str | None) -> tuple[Any, Any, Any, Any]:
     """Shows a saved result file or bundle: values for the view, the status and the session, and a bundle's words."""
     try:
-        bundle = load_bundle(path)
+        with taking_upload(path) as file:
+            bundle = load_bundle(file)
         _check_size(bundle.attribution)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip(), None
-    finally:
-        Path(path).unlink(missing_ok=True)  # it holds a visitor's text
     session = Session(bundle.attribution, secrets.token_hex(6), "opened")
     return session.build_message(), "", session, bundle.view
 
@@ -176,12 +175,14 @@ def read_settings(
         UserError: For a value that is out of range.
     """
     if precision not in (TOLERANCE, FIXED):
-        raise UserError(f"Unknown quadrature {precision!r}: choose {TOLERANCE!r} or {FIXED!r}.")
+        raise UserError(f"Unknown quadrature {str(precision)[:80]!r}: choose {TOLERANCE!r} or {FIXED!r}.")
     own_rule = None if rule == AUTOMATIC else rule
     if precision == FIXED:
         n_nodes = _read_number("number of nodes", n_steps, int)
         if n_nodes != n_steps or n_nodes > MAX_STEPS:
-            raise UserError(f"The number of nodes is {n_steps}: choose a whole number from 1 to {MAX_STEPS} here.")
+            raise UserError(
+                f"The number of nodes is {str(n_steps)[:80]}: choose a whole number from 1 to {MAX_STEPS} here."
+            )
         return Settings(function, baseline, own_rule, n_nodes)
     return Settings(function, baseline, own_rule, tolerance=_read_number("tolerance", tolerance, float))
 

@@ -54,7 +54,9 @@ def read_options(wanted: Any) -> TreeOptions:
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise UserError("The page did not say which tree it shows: reload it.") from error
     if options.mode not in MODES or not 1 <= options.n_edges <= MAX_EDGES:
-        raise UserError(f"A {options.mode[:80]!r} tree of {options.n_edges} edges is not shown here: reload the page.")
+        raise UserError(
+            f"A {options.mode[:80]!r} tree of {str(options.n_edges)[:80]} edges is not shown here: reload the page."
+        )
     return options
 
 
@@ -86,7 +88,7 @@ def build_tree_payload(attribution: Attribution, *, run: str, status: str) -> st
         "n_finished": int(attribution.finished.sum()),
         "label": attribution.labels[attribution.target],
         "unit": attribution.unit,
-        "output": attribution.output,
+        "output": attribution.output if np.isfinite(attribution.output) else None,
         "model": attribution.model,
         "taus": TAUS,
         "views": {name: _build_view(attribution, words=name == "words") for name in ("words", "pieces")},

@@ -13,7 +13,7 @@ import gradio as gr
 
 from attattr_core.attribution import Attribution
 from attattr_core.errors import UserError
-from attattr_core.storage import to_lists
+from attattr_core.storage import clean_text, to_lists
 from attattr_core.triggers.difference import Span, WordInsertion, find_lost, insert_words, select_difference
 from attattr_core.ui.components import pack_download, tell, warn
 from attattr_core.ui.model_picker import Names
@@ -120,7 +120,7 @@ def read_insertions(asked: Any) -> list[WordInsertion]:
     """
     try:
         insertions = [
-            WordInsertion(str(part["word"]).strip(), int(part["sentence"]), int(part["gap"]))
+            WordInsertion(clean_text(part["word"]).strip(), int(part["sentence"]), int(part["gap"]))
             for part in asked["insertions"]
         ]
     except (TypeError, KeyError, ValueError, OverflowError) as error:

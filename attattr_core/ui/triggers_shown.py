@@ -1,14 +1,13 @@
 """What a visitor sees on the triggers tab, and what is done with it: stop, open, go back, use an example."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from attattr_core.errors import UserError
 from attattr_core.triggers.overlap import drop_mined
-from attattr_core.ui.components import warn
+from attattr_core.ui.components import taking_upload, warn
 from attattr_core.ui.data_picker import read_choice
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import Names
@@ -48,18 +47,17 @@ def stop_work(choice: Choice | None, kept: Kept | None, desk: Desk) -> tuple[Any
 
 
 def open_file(
-    path: str, models: Models, choice: Choice | None, names: Names | None, kept: Kept | None, desk: Desk
+    path: str | None, models: Models, choice: Choice | None, names: Names | None, kept: Kept | None, desk: Desk
 ) -> Values:
     """Shows a trigger file, ours or the authors'."""
     try:
-        if choice is None:
-            raise UserError("No checkpoint is chosen: choose the one that the triggers belong to first.")
-        shown = read_file(Path(path), models.find_labels(choice, names))
+        with taking_upload(path) as file:
+            if choice is None:
+                raise UserError("No checkpoint is chosen: choose the one that the triggers belong to first.")
+            shown = read_file(file, models.find_labels(choice, names))
         shown = replace(shown, has_shipped=find_shipped(choice.description.name) is not None)
     except UserError as error:
         return gr.skip(), warn(str(error)), gr.skip()
-    finally:
-        Path(path).unlink(missing_ok=True)  # it holds tokens of somebody's texts
     desk.end()
     return shown.build_message(), "", keep(kept, choice.key, shown)
 

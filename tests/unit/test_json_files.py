@@ -3,7 +3,8 @@
 import pytest
 
 from attattr_core.errors import UserError
-from attattr_core.files.json_files import reading_json
+from attattr_core.files import json_files
+from attattr_core.files.json_files import MAX_COUNT, read_count, reading_json
 
 
 def read(path, **options):
@@ -26,7 +27,7 @@ def test_whatever_is_wrong_becomes_one_sentence(tmp_path, content):
 
 
 def test_missing_and_large_files_are_not_opened(tmp_path):
-    for path in (tmp_path, tmp_path / "missing.json"):
+    for path in (tmp_path, tmp_path / "missing.json", tmp_path / ("long" * 100)):
         with pytest.raises(UserError, match=f"There is no file '{path}'"):
             read(path)
     (tmp_path / "large.json").write_bytes(b" " * (2 << 20))
@@ -43,3 +44,18 @@ def test_a_reader_may_know_better(tmp_path, said, told):
     path.write_text('{"soup": "leek"}', encoding="utf-8")
     with pytest.raises(UserError, match=f"^{told}$"), reading_json(path, max_bytes=100, complaint="is no menu"):
         raise UserError(said)
+
+
+def test_a_file_of_endless_small_parts_is_not_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_files, "MAX_PARTS", 1000)
+    for part in (b"[],", b"{},", b"[[]],"):
+        (tmp_path / "menu.json").write_bytes(b"[" + part * 1000 + b"0]")
+        with pytest.raises(UserError, match=r"'menu.json' holds more than 1,000 lists and objects"):
+            read(tmp_path / "menu.json")
+
+
+def test_counts_are_whole_numbers_that_any_program_can_read():
+    assert [read_count(value) for value in (0, 7, MAX_COUNT)] == [0, 7, MAX_COUNT]
+    for value in (-1, MAX_COUNT + 1, 10**30, True, 1.0, "1", None, float("nan")):
+        with pytest.raises((TypeError, ValueError)):
+            read_count(value)

@@ -36,6 +36,7 @@ def test_graph_is_a_tree_with_its_tokens_and_values():
 
 def test_graphml_holds_hostile_tokens(tmp_path):
     attribution = replace(make_attribution(), tokens=("<b>", "\x00\x08", "]]>", "&amp;", '"', "🙂", "שלום", "\ud83d?"))
+    attribution = replace(attribution, labels=("\x00no", "\x08yes"), model="<m>\x01\ud800")
     tree = build_tree(attribution, n_edges=100)
     text = dump_graphml(tree).encode("utf-8", "replace").decode()
     ET.fromstring(text)

@@ -1,6 +1,5 @@
 """The app for programs: endpoints with names and types, for gradio_client, plain HTTP and, on request, MCP."""
 
-from attattr_core.ui.api.fields import explain_bad_calls
 from attattr_core.ui.api.heads import HeadEndpoints
 from attattr_core.ui.api.offering import offer
 from attattr_core.ui.api.texts import TextEndpoints
@@ -8,7 +7,7 @@ from attattr_core.ui.api.triggers import TriggerEndpoints
 from attattr_core.ui.models import Models
 from attattr_core.ui.turns import LONG_WORK, SHORT_WORK
 
-__all__ = ["explain_bad_calls", "offer_endpoints"]
+__all__ = ["offer_endpoints"]
 
 # The queues of the page: what a program asks for takes turns with what visitors do.
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}

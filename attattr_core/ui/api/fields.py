@@ -9,8 +9,6 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
 from gradio_client.utils import is_file_obj_with_meta
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from attattr_core.datasets import EMBEDDED_SETS, ExampleSet
 from attattr_core.datasets.hub_reading import find_split, read_split
@@ -21,6 +19,7 @@ from attattr_core.datasets.tables import Table
 from attattr_core.errors import UserError
 from attattr_core.hub import find_snapshot
 from attattr_core.settings import Settings
+from attattr_core.storage import clean_text
 from attattr_core.ui.data_choice import DataChoice, open_choice, suggest_set
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import MAX_STEPS
@@ -41,7 +40,18 @@ _KINDS = {
     dict: "an object",
     NoneType: "null",
 }
-_CALLS = "/gradio_api/call/"
+
+
+def clean_value(name: str, value: Any) -> Any:
+    """Replaces halves of characters in a value that came as JSON, at any depth: no answer can hold them.
+
+    Raises:
+        UserError: When it is nested too deeply.
+    """
+    try:
+        return json.loads(clean_text(json.dumps(value, ensure_ascii=False)))
+    except RecursionError as error:
+        raise UserError(f"{name} is nested too deeply: give plain texts, lists and objects.") from error
 
 
 def check_field(name: str, value: Any, hint: Any) -> None:
@@ -66,19 +76,6 @@ def _find_kind(hint: Any) -> type | None:
     if kind is Literal:
         return None
     return kind if kind in _KINDS else dict  # a typed object
-
-
-async def explain_bad_calls(request: Request, error: Exception) -> JSONResponse:
-    """Answers plain HTTP calls whose names fit no endpoint or field, for which Gradio has a traceback only.
-
-    Raises:
-        Exception: The error itself, where it is not about such a call.
-    """
-    if not request.url.path.startswith(_CALLS):
-        raise error
-    if isinstance(error, KeyError):
-        return JSONResponse({"detail": f"There is no endpoint {str(error)[:80]}."}, status_code=404)
-    return JSONResponse({"detail": str(error).partition(" Please click")[0]}, status_code=422)
 
 
 def find_loaded(models: Models, model: str) -> Choice:

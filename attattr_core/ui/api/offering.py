@@ -11,12 +11,12 @@ from gradio.context import get_blocks_context
 from gradio.utils import get_function_description
 
 from attattr_core.errors import UserError
+from attattr_core.storage import clean_text
 from attattr_core.ui.api.answers import tell_waiting
-from attattr_core.ui.api.fields import check_field
+from attattr_core.ui.api.fields import check_field, clean_value
 from attattr_core.ui.limits import PageLimits
+from attattr_core.ui.refusals import FAILED
 from attattr_core.ui.turns import in_turn
-
-_FAILED = "The server failed at this, and not because of what was asked for; its log says why."
 
 
 def offer(
@@ -40,14 +40,15 @@ def offer(
     @wraps(endpoint)
     def answer(*values: Any) -> Iterator[Any]:
         try:
-            for (name, hint), value in zip(hints.items(), values, strict=True):
+            taken = [clean_value(name, value) for name, value in zip(hints, values, strict=True)]
+            for (name, hint), value in zip(hints.items(), taken, strict=True):
                 check_field(name, value, hint)
-            yield from endpoint(*values)
+            yield from endpoint(*taken)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(clean_text(error), print_exception=False) from error
         except Exception as error:
             logging.getLogger(__name__).exception("%s failed", endpoint.__name__)
-            raise gr.Error(_FAILED, print_exception=False) from error
+            raise gr.Error(FAILED, print_exception=False) from error
 
     # Gradio describes what the function returns, and clients get one answer after the other.
     answer.__signature__ = inspect.signature(endpoint).replace(return_annotation=answered)

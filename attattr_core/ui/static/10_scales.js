@@ -110,8 +110,9 @@ function formatAttention(value) {
   return value >= 0.01 ? value.toFixed(2) : value >= 0.001 ? value.toFixed(4) : "< 0.001";
 }
 
-/** A number of the model's output: its sign only where it is negative. */
+/** A number of the model's output, null where a file does not say it: its sign only where it is negative. */
 function formatOutput(value) {
+  if (value === null) return "unknown";
   return (value < 0 ? MINUS : "") + Math.abs(value).toFixed(3);
 }
 

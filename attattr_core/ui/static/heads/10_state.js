@@ -15,6 +15,7 @@ const INITIAL = {
 
 /** The methods in the order in which they are shown: name, explanation, and the colours of their grids. */
 const METHODS = {
+  __proto__: null, // names come from files, and one may be that of what objects have of themselves
   attattr: ["attribution", "AttAttr: the head's largest attribution entry, summed over the examples, for the gold label", "attribution"],
   taylor: ["Taylor", "how much the loss reacts to the head's output (Michel et al. 2019), each layer by its own norm", "attribution"],
   "taylor-authors": ["Taylor (authors’)", "as the published script has it: of the logits, by its own norms", "attribution"],
@@ -28,6 +29,7 @@ const DIRECTIONS = [
 ];
 const METRICS = { accuracy: "accuracy", matthews: "Matthews correlation", pearson: "Pearson correlation" };
 
+const isHidden = (state, method) => Object.hasOwn(state.hidden, method) && state.hidden[method];
 const methodName = (method) => METHODS[method]?.[0] ?? method;
 const methodKind = (method) => METHODS[method]?.[2] ?? "attribution";
 const placeOf = (method) => (METHODS[method] ? Object.keys(METHODS).indexOf(method) : 99);

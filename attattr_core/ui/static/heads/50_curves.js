@@ -23,7 +23,7 @@ function createLegend(view) {
     draw(methods) {
       bands.show(view.state.bands);
       const shown = methods.map((method) => {
-        const isOn = !view.state.hidden[method];
+        const isOn = !isHidden(view.state, method);
         const stroke = draw("svg", { width: 26, height: 10, "aria-hidden": "true" }, draw("line", { class: "aa-line aa-line-" + colourClass(method), x1: 1, x2: 25, y1: 5, y2: 5 }));
         const toggle = () => view.change({ hidden: { ...view.state.hidden, [method]: isOn } });
         const words = method === "random" ? randomWords(view.message) : methodName(method);
@@ -89,7 +89,7 @@ function createCurveChart(view, name, title, help, { select, share, xTitle, xLas
     head: panel.head,
     draw(range) {
       const { message, state } = view;
-      curves = select(message, state).filter((curve) => curve.n_pruned.length && !state.hidden[curve.method]);
+      curves = select(message, state).filter((curve) => curve.n_pruned.length && !isHidden(state, curve.method));
       points = [...new Set(curves.flatMap((curve) => curve.n_pruned))].sort((a, b) => a - b);
       table.node.hidden = !curves.length;
       const width = Math.max(220, picture.nodes[0].parentElement.clientWidth - 24);
@@ -136,7 +136,7 @@ function createDirectionChart(view, [direction, title]) {
       if (direction !== state.direction && state.method !== "random") return [];
       const x = round(axes.x((100 * mask.n) / mask.nAll));
       const parts = [draw("line", { class: "aa-rate-line", x1: x, x2: x, y1: axes.box.top, y2: axes.box.bottom })];
-      if (mask.curve && mask.point !== null && mask.curve.n_pruned.length && !state.hidden[state.method]) {
+      if (mask.curve && mask.point !== null && mask.curve.n_pruned.length && !isHidden(state, state.method)) {
         const at = { cx: round(axes.x((100 * mask.curve.n_pruned[mask.point]) / mask.nAll)), cy: round(axes.y(mask.curve.metric[mask.point])) };
         parts.push(draw("circle", { class: "aa-rate-point", ...at, r: 4.5 }));
       }
