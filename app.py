@@ -24,11 +24,12 @@ from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.api import explain_bad_calls
-from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
+from attattr_core.ui.doors import ClosedDoors, answer_nobody, close_doors, explain_full_disk
 from attattr_core.ui.ending import end_when, listen_for_end
 from attattr_core.ui.health import build_health_route
 from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
 from attattr_core.ui.spaces import IS_SPACE
+from attattr_core.ui.visitors import SECONDS_KEPT, keep_visitors
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -53,6 +54,7 @@ _NUMBERS = {
     "max_visitor_jobs": "jobs of one visitor that wait or go on at a time",
     "max_minutes": "how long one job may compute",
     "max_jobs": "jobs of all visitors that wait or go on at a time",
+    "max_result_bytes": "memory for all results that visitors look at; those longest unused are put away",
 }
 _VARIABLES = """Each option has an environment variable, which it overrides. Without an option of their own are HF_TOKEN
 (a token for gated and private models), HF_HOME (where downloads are kept), ATTATTR_DEVICE (auto, cpu, cuda, cuda:1 or
@@ -179,11 +181,26 @@ def wants_mcp(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def launch(app: "gr.Blocks", **options: object) -> object:
-    """Serves the app; options are those of ``gr.Blocks.launch``."""
+def launch(
+    app: "gr.Blocks",
+    *,
+    seconds_kept: int = SECONDS_KEPT,
+    max_result_bytes: int = PageLimits.max_result_bytes,
+    **options: object,
+) -> object:
+    """Serves the app.
+
+    Args:
+        app: From `build_app`.
+        seconds_kept: How long files that visitors upload or have made are kept, and up to ten minutes more.
+        max_result_bytes: Most bytes of all results that visitors look at.
+        options: Those of ``gr.Blocks.launch``.
+    """
     import gradio as gr
     from starlette.middleware import Middleware
+    from starlette.requests import ClientDisconnect
 
+    close_doors()
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
         "css_paths": [PAGE_STYLE],
@@ -198,7 +215,13 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "app_kwargs": {
             "middleware": [Middleware(ClosedDoors)],
             "routes": [build_health_route()],
-            "exception_handlers": {TypeError: explain_bad_calls, KeyError: explain_bad_calls},
+            "exception_handlers": {
+                TypeError: explain_bad_calls,
+                KeyError: explain_bad_calls,
+                OSError: explain_full_disk,
+                ClientDisconnect: answer_nobody,
+            },
+            "lifespan": keep_visitors(seconds_kept, max_result_bytes),
         },
     }
     return app.queue(max_size=256).launch(**settings | options)
@@ -215,9 +238,11 @@ def main() -> None:
         sys.exit(f"error: {error}")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("attattr_core").setLevel(logging.INFO)
-    app, told = build_app(models, warms=True, seconds_kept=seconds), listen_for_end()
+    app, told = build_app(models, warms=True), listen_for_end()
     launch(
         app,
+        seconds_kept=seconds,
+        max_result_bytes=models.page.max_result_bytes,
         max_file_size=models.page.max_upload_bytes,
         server_name=arguments.host,
         server_port=arguments.port,

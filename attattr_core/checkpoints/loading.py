@@ -23,7 +23,7 @@ from attattr_core.checkpoints.catalog import read_json
 from attattr_core.checkpoints.tokenizer_vetting import vet_backend, vet_tokenizer
 from attattr_core.checkpoints.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
 from attattr_core.engine.families import check_config, find_family
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_memory_error
 
 _MAX_BUFFER_BYTES = 1 << 30
 #: Constants of a layer that older versions of transformers saved among the weights.
@@ -36,9 +36,11 @@ def explaining(name: str, done: str = "loaded") -> Iterator[None]:
     """Turns whatever untrusted files make the libraries raise into one sentence: that it could not be ``done``."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if is_memory_error(error):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(" .:")
         readable = "".join(letter if letter.isprintable() else "?" for letter in reason)
         raise UserError(f"{name[:80]!r} could not be {done}: {readable}.") from error

@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from datetime import datetime
 from functools import cache, partial, wraps
 from threading import Condition, Lock, RLock, Thread
 from typing import Any
@@ -328,14 +327,8 @@ def _find_user() -> str:
 async def leave_page(request: gr.Request) -> None:
     """Stops what a closed tab has left behind, and forgets what it was shown unless it comes back soon.
 
-    Gradio itself keeps that for an hour, and what was sent to components for good; results of long texts are large.
+    Results of long texts are large (`attattr_core.ui.visitors`).
     """
-    user, sessions = request.session_hash or "", LocalContext.blocks.get().state_holder
+    user, visitors = request.session_hash or "", LocalContext.blocks.get().state_holder
     find_line().stop(user)
-
-    def forget(left: datetime) -> None:
-        if user in sessions and sessions.time_last_used.get(user, left) <= left:
-            sessions.session_data.pop(user, None)
-            sessions.time_last_used.pop(user, None)
-
-    asyncio.get_running_loop().call_later(_SECONDS_UNTIL_FORGOTTEN, forget, datetime.now())
+    asyncio.get_running_loop().call_later(_SECONDS_UNTIL_FORGOTTEN, visitors.forget, user, time.monotonic())
