@@ -132,12 +132,14 @@ def load_model(
     lost = [key for key in (*info["missing_keys"], *mismatched) if not set(key.split(".")) & set(replaced)]
     if lost:
         raise UserError(
-            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged."
+            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged, so fetch or save it again."
         )
     if is_attributed:
         layers = f"{model.base_model_prefix}.{find_family(model.config.model_type).layers.split('.*')[0]}."
         if any(key.startswith(layers) and not _LEFTOVERS.fullmatch(key) for key in info["unexpected_keys"]):
-            raise UserError(f"{name!r} has weights of layers that its config.json leaves out: it is damaged.")
+            raise UserError(
+                f"{name!r} has weights of layers that its config.json leaves out: it is damaged, so fetch or save it again."
+            )
     return model
 
 
@@ -160,7 +162,7 @@ def _vet_parameters(name: str, config: PretrainedConfig, shapes: dict[str, tuple
     if n_asked > 2 * n_there + _HEAD_ALLOWANCE or buffers > _MAX_BUFFER_BYTES + 4 * n_there:
         raise UserError(
             f"config.json of {name!r} asks for a model of {n_asked:,} parameters, but the weights hold {n_there:,}: it "
-            "is damaged."
+            "is damaged, so fetch or save it again."
         )
 
 
@@ -201,6 +203,6 @@ def _build_adapted_config(folder: Path, base: Path, *, name: str, n_classes: int
     if config.num_labels != n_classes:
         raise UserError(
             f"The head of the adapter {name!r} has {n_classes} classes, its config.json names {config.num_labels}: it "
-            "is damaged."
+            "is damaged, so fetch or save it again."
         )
     return config

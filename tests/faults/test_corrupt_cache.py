@@ -117,7 +117,7 @@ def test_without_the_hub_it_is_one_sentence(client, snapshot, damage):
         load_checkpoint("org/tiny", device="cpu", limits=HubLimits(offline=True))
     sentence = str(caught.value)
     assert "tiny" in sentence or snapshot.name in sentence
-    assert "connect to the Hub" in sentence or "not in the cache" in sentence or "turn ATTATTR_OFFLINE" in sentence
+    assert any(way_out in sentence for way_out in ("connect to the Hub", "turn ATTATTR_OFFLINE", "so fetch or save it"))
     assert load_checkpoint("org/other", device="cpu", limits=HubLimits(offline=True)).labels == ("down", "up")
 
 
@@ -140,15 +140,12 @@ def test_a_branch_that_says_nothing(client, snapshot, served, models, content):
 def test_weights_of_a_folder_that_are_no_weights(client, tmp_path, tiny):
     folder = tmp_path / "mine"
     shutil.copytree(tiny, folder)
-    for damage, sentence in (
-        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "could not be loaded"),
-        (lambda path: path.write_bytes(b"\xff" * 8 + (tiny / WEIGHTS).read_bytes()[8:]), "could not be loaded"),
-        (lambda path: path.write_bytes(b""), "could not be loaded"),
-    ):
-        damage(folder / WEIGHTS)
+    whole = (tiny / WEIGHTS).read_bytes()
+    for content in (whole[:1000], b"\xff" * 8 + whole[8:], b""):
+        (folder / WEIGHTS).write_bytes(content)
         message, said = run(client, str(folder))
         assert message == {}
-        assert sentence in said
+        assert any(words in said for words in ("'mine' could not be loaded: ", "it is damaged, so fetch or save it"))
         assert "mine" in said
     (folder / WEIGHTS).write_bytes((tiny / WEIGHTS).read_bytes())
     assert run(client, str(folder))[0]["status"] == "done"
