@@ -132,13 +132,15 @@ def load_model(
     lost = [key for key in (*info["missing_keys"], *mismatched) if not set(key.split(".")) & set(replaced)]
     if lost:
         raise UserError(
-            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged, so fetch or save it again."
+            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged, so "
+            "fetch or save it again."
         )
     if is_attributed:
         layers = f"{model.base_model_prefix}.{find_family(model.config.model_type).layers.split('.*')[0]}."
         if any(key.startswith(layers) and not _LEFTOVERS.fullmatch(key) for key in info["unexpected_keys"]):
             raise UserError(
-                f"{name!r} has weights of layers that its config.json leaves out: it is damaged, so fetch or save it again."
+                f"{name!r} has weights of layers that its config.json leaves out: it is damaged, so "
+                "fetch or save it again."
             )
     return model
 

@@ -134,7 +134,8 @@ def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> Non
             raise UserError(f"config.json of {name!r} says {key[:80]!r} is {str(value)[:30]}: no model is like that.")
     if _count_repeated(config.get("attention_types")) > _MOST["layer"]:  # GPT-Neo spells them out in a list
         raise UserError(
-            f"config.json of {name!r} says 'attention_types' is for far too many layers: it is damaged, so fetch or save it again."
+            f"config.json of {name!r} says 'attention_types' is for far too many layers: it is damaged, so "
+            "fetch or save it again."
         )
     # Every model holds its embeddings, and each number takes a byte at least.
     widths = ("embedding_size", "word_embed_proj_dim", "hidden_size", "d_model", "dim", "n_embd")

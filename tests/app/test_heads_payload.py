@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from attattr_core.heads.importance_files import save_importance
 from attattr_core.heads.results import HeadImportance, HeadStudy, PruningCurve
 from attattr_core.heads.study_files import FOLDER, load_study, save_study
 from attattr_core.settings import Settings
+from attattr_core.ui import long_work
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
 from attattr_core.ui.heads_measure import leave_checkpoint, stop_measuring
@@ -146,7 +146,7 @@ def test_work_that_was_left_does_not_count():
 
 def test_time_left_is_told_by_what_was_done_here(monkeypatch):
     moments = iter((0.0, 0.5, 10.0))
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(long_work, "time", SimpleNamespace(monotonic=lambda: next(moments)))
     clock = Clock()
     assert clock.estimate(0.5) is None  # a file brought that along
     assert clock.estimate(0.52) is None
