@@ -304,6 +304,19 @@ def test_what_a_closed_tab_was_shown_is_forgotten_unless_it_comes_back(monkeypat
     assert set(visitors.session_data) == ({"me", "you"} if comes_back else {"you"})
 
 
+def test_memory_is_given_back_now_and_then_and_at_once_after_a_long_job(monkeypatch):
+    clock, trims = SimpleNamespace(now=100.0), []
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(turns, "trim_memory", lambda: trims.append(clock.now))
+    line = Line()
+    for seconds in (1, 8, 2, 1):
+        clock.now += seconds
+        line.trim(at_once=False)
+    assert trims == [111.0]
+    line.trim(at_once=True)
+    assert trims == [111.0, 112.0]
+
+
 def test_a_text_too_long_for_the_server_is_refused_with_the_number():
     limits = replace(LIMITS, max_characters=10, max_tokens=12)
     with pytest.raises(UserError, match="Sentence A is empty: type a sentence"):
