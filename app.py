@@ -14,6 +14,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Torch's threads sleep while they wait for each other: the server and a browser beside them need the cores as well.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# oneDNN keeps a program and its working memory for each length of text: 1,024 of them take 500 MB, 64 are as fast.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 # Gradio sums its events up after each of them, all anew: of fewer, and not each time.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
@@ -23,12 +25,13 @@ from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
 from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
-from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
+from attattr_core.ui.doors import ClosedDoors, close_doors
 from attattr_core.ui.ending import end_when, listen_for_end
 from attattr_core.ui.health import build_health_route
 from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
-from attattr_core.ui.refusals import EXPLANATIONS, refuse_addresses
+from attattr_core.ui.refusals import EXPLANATIONS
 from attattr_core.ui.spaces import IS_SPACE
+from attattr_core.ui.visitors import SECONDS_KEPT, keep_visitors
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -53,6 +56,7 @@ _NUMBERS = {
     "max_visitor_jobs": "jobs of one visitor that wait or go on at a time",
     "max_minutes": "how long one job may compute",
     "max_jobs": "jobs of all visitors that wait or go on at a time",
+    "max_result_bytes": "memory for all results that visitors look at; those longest unused are put away",
 }
 _VARIABLES = """Each option has an environment variable, which it overrides. Without an option of their own are HF_TOKEN
 (a token for gated and private models), HF_HOME (where downloads are kept), ATTATTR_DEVICE (auto, cpu, cuda, cuda:1 or
@@ -179,11 +183,25 @@ def wants_mcp(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def launch(app: "gr.Blocks", **options: object) -> object:
-    """Serves the app; options are those of ``gr.Blocks.launch``."""
+def launch(
+    app: "gr.Blocks",
+    *,
+    seconds_kept: int = SECONDS_KEPT,
+    max_result_bytes: int = PageLimits.max_result_bytes,
+    **options: object,
+) -> object:
+    """Serves the app.
+
+    Args:
+        app: From `build_app`.
+        seconds_kept: How long files that visitors upload or have made are kept, and up to ten minutes more.
+        max_result_bytes: Most bytes of all results that visitors look at.
+        options: Those of ``gr.Blocks.launch``.
+    """
     import gradio as gr
     from starlette.middleware import Middleware
 
+    close_doors()
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
         "css_paths": [PAGE_STYLE],
@@ -201,9 +219,9 @@ def launch(app: "gr.Blocks", **options: object) -> object:
             ],
             "routes": [build_health_route()],
             "exception_handlers": EXPLANATIONS,
+            "lifespan": keep_visitors(seconds_kept, max_result_bytes),
         },
     }
-    refuse_addresses()
     return app.queue(max_size=256).launch(**settings | options)
 
 
@@ -218,9 +236,11 @@ def main() -> None:
         sys.exit(f"error: {error}")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("attattr_core").setLevel(logging.INFO)
-    app, told = build_app(models, warms=True, seconds_kept=seconds), listen_for_end()
+    app, told = build_app(models, warms=True), listen_for_end()
     launch(
         app,
+        seconds_kept=seconds,
+        max_result_bytes=models.page.max_result_bytes,
         max_file_size=models.page.max_upload_bytes,
         server_name=arguments.host,
         server_port=arguments.port,

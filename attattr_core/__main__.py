@@ -15,7 +15,7 @@ from attattr_core.cli import (
     shrink,
     tree,
 )
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_disk_error, is_memory_error
 
 COMMANDS = (
     attribute,
@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; a user's mistake is one sentence on standard error and exit status 2."""
+    """Runs one command; a user's mistake, a full disk or memory is a sentence on standard error and exit status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m attattr_core", description="Self-attention attribution of Transformer classifiers."
     )
@@ -45,7 +45,23 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        sentence = _describe_shortage(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _describe_shortage(error: Exception) -> str | None:
+    """What the machine has too little of, and the way out; None where it is something else."""
+    if is_memory_error(error):
+        return "The memory of this machine does not suffice: take a smaller model, shorter texts or less data."
+    if is_disk_error(error):
+        place = f" for {error.filename!r}" if getattr(error, "filename", None) else ""
+        return f"The disk is full{place} ({error.strerror}): make room there, or set TMPDIR and HF_HOME to others."
+    return None
 
 
 if __name__ == "__main__":

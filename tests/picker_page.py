@@ -30,7 +30,7 @@ def build_picker_page(models: Models) -> gr.Blocks:
         first = found.examples[0]
         return {"n": len(found), "sha256": found.sha256, "text": first.text, "label": first.label}
 
-    with gr.Blocks(title="Data", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as app:
+    with gr.Blocks(title="Data", analytics_enabled=False, fill_width=True) as app:
         choice = gr.State(None)
         model = gr.Textbox("", label="Checkpoint", elem_id="model")
         model.submit(models.find, model, choice, trigger_mode="multiple", api_visibility="private")

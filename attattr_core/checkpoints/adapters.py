@@ -110,7 +110,10 @@ def count_classes(name: str, shapes: dict[str, tuple[int, ...]]) -> int:
         raise UserError(f"The adapter {name!r} has no classification head: it was saved incompletely.")
     shape = shapes[max(heads, key=len)]  # RoBERTa's classifier has two layers, the longer name is the last
     if len(shape) != 2 or not (0 < shape[0] <= MAX_LABELS and shape[1] > 0):
-        raise UserError(f"The classification head of the adapter {name!r} has the shape {shape}: it is damaged.")
+        raise UserError(
+            f"The classification head of the adapter {name!r} has the shape {shape}: it is damaged, so "
+            "fetch or save it again."
+        )
     return shape[0]
 
 
@@ -134,7 +137,10 @@ def merge_adapter(
     ranks = [adapter.get("r"), *(adapter.get("rank_pattern") or {}).values()]
     largest = max((shape[0] for key, shape in shapes.items() if ".lora_A." in key), default=0)
     if not all(isinstance(rank, int) and 0 < rank <= largest for rank in ranks):
-        raise UserError(f"The adapter {name!r} has weights of rank {largest}, not {str(ranks)[:80]}: it is damaged.")
+        raise UserError(
+            f"The adapter {name!r} has weights of rank {largest}, not {str(ranks)[:80]}: it is damaged, so "
+            "fetch or save it again."
+        )
     settings = {key: adapter[key] for key in _MERGED if adapter.get(key) is not None}
     config = LoraConfig(task_type="SEQ_CLS", inference_mode=True, **settings)
     adapted = PeftModel.from_pretrained(model, folder, config=config, local_files_only=True)

@@ -23,7 +23,7 @@ from attattr_core.checkpoints.catalog import read_json
 from attattr_core.checkpoints.tokenizer_vetting import vet_backend, vet_tokenizer
 from attattr_core.checkpoints.vetting import clean_config, list_weights, vet_config, vet_index, vet_links
 from attattr_core.engine.families import check_config, find_family
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_memory_error
 
 _MAX_BUFFER_BYTES = 1 << 30
 #: Constants of a layer that older versions of transformers saved among the weights.
@@ -36,9 +36,11 @@ def explaining(name: str, done: str = "loaded") -> Iterator[None]:
     """Turns whatever untrusted files make the libraries raise into one sentence: that it could not be ``done``."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if is_memory_error(error):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(" .:")
         readable = "".join(letter if letter.isprintable() else "?" for letter in reason)
         raise UserError(f"{name[:80]!r} could not be {done}: {readable}.") from error
@@ -130,12 +132,16 @@ def load_model(
     lost = [key for key in (*info["missing_keys"], *mismatched) if not set(key.split(".")) & set(replaced)]
     if lost:
         raise UserError(
-            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged."
+            f"{name!r} lacks weights that fit its config.json ({', '.join(sorted(lost)[:3])}): it is damaged, so "
+            "fetch or save it again."
         )
     if is_attributed:
         layers = f"{model.base_model_prefix}.{find_family(model.config.model_type).layers.split('.*')[0]}."
         if any(key.startswith(layers) and not _LEFTOVERS.fullmatch(key) for key in info["unexpected_keys"]):
-            raise UserError(f"{name!r} has weights of layers that its config.json leaves out: it is damaged.")
+            raise UserError(
+                f"{name!r} has weights of layers that its config.json leaves out: it is damaged, so "
+                "fetch or save it again."
+            )
     return model
 
 
@@ -158,7 +164,7 @@ def _vet_parameters(name: str, config: PretrainedConfig, shapes: dict[str, tuple
     if n_asked > 2 * n_there + _HEAD_ALLOWANCE or buffers > _MAX_BUFFER_BYTES + 4 * n_there:
         raise UserError(
             f"config.json of {name!r} asks for a model of {n_asked:,} parameters, but the weights hold {n_there:,}: it "
-            "is damaged."
+            "is damaged, so fetch or save it again."
         )
 
 
@@ -199,6 +205,6 @@ def _build_adapted_config(folder: Path, base: Path, *, name: str, n_classes: int
     if config.num_labels != n_classes:
         raise UserError(
             f"The head of the adapter {name!r} has {n_classes} classes, its config.json names {config.num_labels}: it "
-            "is damaged."
+            "is damaged, so fetch or save it again."
         )
     return config

@@ -180,7 +180,7 @@ class CheckpointCache:
                     entry.checkpoint = None
                     n_dropped += 1
         if n_dropped:
-            _free_memory()
+            free_memory()
 
 
 def count_bytes(checkpoint: "Checkpoint") -> int:
@@ -235,7 +235,7 @@ def trim_memory() -> None:
             trim(0)
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
     """Gives freed memory back: Python's cycles, the C library's heap, the cards' pools."""
     gc.collect()
     trim_memory()

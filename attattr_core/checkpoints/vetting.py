@@ -133,7 +133,10 @@ def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> Non
         if limit is not None and isinstance(value, int | float) and abs(value) > limit:
             raise UserError(f"config.json of {name!r} says {key[:80]!r} is {str(value)[:30]}: no model is like that.")
     if _count_repeated(config.get("attention_types")) > _MOST["layer"]:  # GPT-Neo spells them out in a list
-        raise UserError(f"config.json of {name!r} says 'attention_types' is for far too many layers: it is damaged.")
+        raise UserError(
+            f"config.json of {name!r} says 'attention_types' is for far too many layers: it is damaged, so "
+            "fetch or save it again."
+        )
     # Every model holds its embeddings, and each number takes a byte at least.
     widths = ("embedding_size", "word_embed_proj_dim", "hidden_size", "d_model", "dim", "n_embd")
     width = next((config[key] for key in widths if isinstance(config.get(key), int)), 0)
@@ -141,7 +144,7 @@ def _refuse_absurd_sizes(name: str, config: dict[str, Any], n_bytes: int) -> Non
     if n_bytes and isinstance(vocabulary, int) and vocabulary * width > n_bytes:
         raise UserError(
             f"config.json of {name!r} asks for {vocabulary} pieces of {width} numbers, but the weights have only "
-            f"{n_bytes} bytes: it is damaged."
+            f"{n_bytes} bytes: it is damaged, so fetch or save it again."
         )
 
 

@@ -31,7 +31,7 @@ from attattr_core.engine.families import count_heads, find_family
 from attattr_core.engine.precision import computing
 from attattr_core.engine.products import find_product
 from attattr_core.engine.replay import find_layers
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_memory_error
 
 CPU_BYTES = 1 << 30
 _ALLOCATOR = 1.1
@@ -170,14 +170,6 @@ def attempt(function: Callable[[], Result]) -> tuple[Result] | None:
         if not is_memory_error(error):
             raise
     return None
-
-
-def is_memory_error(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: that of a card, Apple's or the processor's."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 @contextmanager

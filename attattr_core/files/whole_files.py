@@ -7,14 +7,14 @@ from pathlib import Path
 from threading import get_ident
 from typing import BinaryIO
 
-from attattr_core.errors import UserError
+from attattr_core.errors import UnwrittenError
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Writes a file, which is the new one or the old one, whatever breaks off.
 
     Raises:
-        UserError: When it cannot be written.
+        UnwrittenError: When it cannot be written.
     """
     with replacing(Path(path)) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         path: The file that is replaced, or made.
 
     Raises:
-        UserError: When it cannot be written.
+        UnwrittenError: When it cannot be written.
     """
     target = Path(os.path.realpath(path))  # a link stays one
     beside = target.with_name(f"{target.name}.{os.getpid()}-{get_ident()}.new")
@@ -41,7 +41,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(beside, target)
     except OSError as error:
-        raise UserError(f"{str(path)!r} cannot be written ({error.strerror}): choose another file.") from error
+        sentence = f"{str(path)!r} cannot be written ({error.strerror}): choose another file."
+        raise UnwrittenError(sentence, str(error.strerror)) from error
     finally:
         with suppress(OSError):
             beside.unlink()

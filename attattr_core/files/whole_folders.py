@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from attattr_core.errors import UserError
+from attattr_core.errors import UnwrittenError, UserError
 
 
 def check_target(target: Path, *, mark: str, overwrite: bool) -> None:
@@ -64,10 +64,10 @@ def explaining_disk(target: Path) -> Iterator[None]:
     """Turns a full or read-only disk into one sentence.
 
     Raises:
-        UserError: For whatever the system refuses.
+        UnwrittenError: For whatever the system refuses.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:120]
-        raise UserError(f"{str(target)!r} cannot be written ({reason}): choose another place.") from error
+        raise UnwrittenError(f"{str(target)!r} cannot be written ({reason}): choose another place.", reason) from error

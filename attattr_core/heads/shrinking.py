@@ -16,7 +16,8 @@ from attattr_core.checkpoints.loading import load_parts
 from attattr_core.datasets import ExampleSet
 from attattr_core.engine.families import find_family
 from attattr_core.errors import UserError
-from attattr_core.files.whole_folders import building, check_target, explaining_disk
+from attattr_core.files.whole_files import replacing
+from attattr_core.files.whole_folders import building, check_target
 from attattr_core.finetuning.model import save_tokenizer
 from attattr_core.heads.removal import SmallerModel, can_cut, read_sizes, remove_heads
 from attattr_core.heads.results import HeadImportance
@@ -163,7 +164,7 @@ def pack_smaller(
             if step.stage != "done":
                 yield step
         yield ShrinkSoFar("packing", step.n_total, step.n_total, step.smaller, step.comparison)
-        with explaining_disk(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in sorted(folder.iterdir()):
                 archive.write(part, f"{folder.name}/{part.name}")
     yield ShrinkSoFar("done", step.n_total, step.n_total, step.smaller, step.comparison)

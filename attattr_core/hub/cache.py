@@ -4,9 +4,11 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
@@ -74,20 +76,37 @@ class CachedRepository:
     def link(self, file: RemoteFile) -> None:
         """Lets this commit's folder show a blob; where links are not possible, a copy."""
         pointer, blob = self.snapshot / file.name, self.find_blob(file)
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        temporary = pointer.with_name(f".{pointer.name}.{os.getpid()}.{id(file)}")
-        try:
-            temporary.symlink_to(os.path.relpath(blob, pointer.parent))
-        except OSError:
-            shutil.copyfile(blob, temporary)
-        os.replace(temporary, pointer)
+
+        def show(place: Path) -> None:
+            try:
+                place.symlink_to(os.path.relpath(blob, pointer.parent))
+            except OSError:
+                shutil.copyfile(blob, place)
+
+        _put(pointer, show)
 
     def name_revision(self, revision: str) -> None:
         """Notes which commit a branch or tag is, for when the Hub cannot be asked."""
         if revision != self.sha:
-            path = self.folder / "refs" / revision
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.sha)
+            _put(self.folder / "refs" / revision, lambda place: place.write_text(self.sha))
+
+
+def clear_way(path: Path) -> None:
+    """Removes a folder that stands where a file belongs."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+
+
+def _put(path: Path, make: Callable[[Path], object]) -> None:
+    """Makes a file in another one's place: it is there as a whole, or what was there stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
+    try:
+        make(beside)
+        clear_way(path)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def find_cache() -> Path:

@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from attattr_core.checkpoints.adapters import ADAPTER_CONFIG
 from attattr_core.checkpoints.catalog import EMBEDDED, find_folder, read_json
 from attattr_core.errors import UserError
-from attattr_core.hub.cache import RemoteFile, compute_git_digest, find_cached, is_digest, is_sha
+from attattr_core.hub.cache import CachedRepository, RemoteFile, compute_git_digest, find_cached, is_digest, is_sha
 from attattr_core.hub.client import (
     Deadline,
     HubUnavailableError,
@@ -81,10 +81,7 @@ def find_repository(reference: Reference, limits: HubLimits, deadline: Deadline)
             f"The Hub {reason}, and {reference.name!r} is not in the cache: {way}, or use one of the embedded "
             f"checkpoints {', '.join(EMBEDDED)}."
         )
-    snapshot = cached.snapshot
-    return Source(
-        cached.name, files, lambda file: read_json(snapshot / file), cached.sha, asked, notice, is_cached=True
-    )
+    return Source(cached.name, files, _build_cached_reader(cached), cached.sha, asked, notice, is_cached=True)
 
 
 def ask_hub(
@@ -132,6 +129,18 @@ def _build_reader(
         if file not in by_name:
             raise UserError(f"{name!r} has no {file}: it is not a model of transformers.")
         return parse_json(fetch_verified(name, sha, by_name[file], deadline), name, file)
+
+    return read
+
+
+def _build_cached_reader(cached: CachedRepository) -> Callable[[str], dict[str, Any]]:
+    def read(file: str) -> dict[str, Any]:
+        try:
+            return read_json(cached.snapshot / file)
+        except UserError as error:
+            raise UserError(
+                f"{file} of {cached.name!r} is missing or broken in the cache: connect to the Hub to fetch it again."
+            ) from error
 
     return read
 

@@ -19,7 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from attattr_core.errors import UserError
-from attattr_core.hub.cache import CachedRepository, RemoteFile, find_cache, is_whole
+from attattr_core.hub.cache import CachedRepository, RemoteFile, clear_way, find_cache, is_whole
 from attattr_core.hub.client import HubUnavailableError, build_address, build_headers, explain
 
 _N_TRIES, _PAUSE = 5, 0.5  # tries in a row that bring nothing
@@ -115,7 +115,7 @@ def _check_room(description: Downloadable, parts: list[tuple[Downloadable, Remot
     n_free = shutil.disk_usage(place).free
     if n_wanted > n_free:
         raise UserError(
-            f"{description.name!r} needs {n_wanted / 1e6:.0f} MB, but {str(place)!r} has {n_free / 1e6:.0f} MB free: "
+            f"{description.name!r} needs {n_wanted / 1e6:.1f} MB, but {str(place)!r} has {n_free / 1e6:.1f} MB free: "
             "make room there, or set HF_HOME to another folder."
         )
 
@@ -136,6 +136,8 @@ def _fetch(part: Downloadable, file: RemoteFile) -> Iterator[int]:
     lock = FileLock(cached.find_lock(file), mode=0o664, thread_local=False)
     try:
         yield from _acquire(lock, partial)
+        for path in (blob, partial):
+            clear_way(path)
         if not is_whole(blob, file):
             with closing(_receive(part, file, partial)) as steps:
                 yield from steps

@@ -34,7 +34,6 @@ _SOURCES = [
 ]
 _FILE_TYPES = [".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".txt", ".gz", ".parquet"]
 _STATIC = Path(__file__).parent / "static" / "data"
-_SECONDS_KEPT = 3600
 # The queues of `attattr_core.ui.wiring`: reading data holds up neither runs nor downloads.
 _QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
@@ -76,7 +75,7 @@ def build_data_picker(prefix: str, *, label: str) -> DataPicker:
     """
     first = EXAMPLES[FIRST][0]
     chosen = DataChoice("embedded", first)
-    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (chosen, None)]
+    states = [gr.State(value) for value in (chosen, None)]
     source = gr.Radio(_SOURCES, value=first, label=label, elem_id=f"{prefix}-source", elem_classes="aa-data-source")
     with gr.Row(visible=False) as file_row:
         upload = gr.UploadButton(

@@ -1,13 +1,14 @@
-"""What the server does not do for anybody, whatever Gradio offers."""
+"""What the server does not do for anybody, whatever Gradio offers, and how uploads end that break off."""
 
 import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import gradio as gr
+from gradio import processing_utils, route_utils, routes
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-
-SECONDS_KEPT = 3600  # how long files that visitors upload or have made are kept
-
 
 # Deep links write what a visitor sees to a file that stays, for others to open; recordings are cut by ffmpeg.
 _CLOSED = ("/deep_link", "/process_recording")
@@ -54,3 +55,36 @@ class ClosedDoors:
             return message if n_bytes <= self._max_bytes else {"type": "http.disconnect"}
 
         return count
+
+
+async def refuse_address(url: str, cache_dir: str) -> str:
+    """Stands for what would fetch an address that is given in place of a file, however large it is.
+
+    Raises:
+        gr.Error: Always.
+    """
+    raise gr.Error(
+        f"{url[:80]!r} is an address, which is not fetched here: download the file, then upload it.",
+        print_exception=False,
+    )
+
+
+class TidyUploads(route_utils.GradioMultiPartParser):
+    """Gradio's reader of uploads, which removes what it has written where one breaks off."""
+
+    async def parse(self) -> Any:
+        """Reads an upload to its end."""
+        try:
+            return await super().parse()
+        except BaseException:  # the disk is full, or the visitor has left
+            for file in self._files_to_close_on_error:
+                with suppress(OSError):
+                    file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def close_doors() -> None:
+    """Puts the two in place of Gradio's own."""
+    processing_utils.async_ssrf_protected_download = refuse_address
+    route_utils.GradioMultiPartParser = routes.GradioMultiPartParser = TidyUploads

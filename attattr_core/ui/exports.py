@@ -12,7 +12,7 @@ from attattr_core.errors import UserError
 from attattr_core.storage import dump_npz, to_lists
 from attattr_core.ui.bundle_exports import pack_bundle
 from attattr_core.ui.components import pack_download, warn
-from attattr_core.ui.running import Session, find_first_session
+from attattr_core.ui.running import PutAway, Session, find_session
 from attattr_core.view import FORMATS, MapView, find_common_limit, select_map
 
 _MEDIA_TYPES = {
@@ -24,17 +24,15 @@ _MEDIA_TYPES = {
 }
 
 
-def export_view(session: Session | None, event: gr.EventData) -> tuple[Any, Any]:
+def export_view(session: Session | PutAway | None, event: gr.EventData) -> tuple[Any, Any]:
     """Answers the view's ``export`` event.
 
     Returns:
         Values for the downloader and the status.
     """
-    session = session or find_first_session()
     asked = event._data if isinstance(event._data, dict) else {}
     try:
-        if session is None or asked.get("run") != session.run:
-            raise UserError("The result shown is no longer on the server: press Run again, then export.")
+        session = find_session(session, asked.get("run"), "export")
         if asked.get("format") == "zip":
             return pack_bundle(session.result, asked.get("link")), ""
         return _export(session.result, str(asked.get("format"))[:80], asked.get("view")), ""

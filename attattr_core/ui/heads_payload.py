@@ -87,14 +87,14 @@ class Heads:
         """
         if self.study is None:
             progress = None if self.progress is None else vars(self.progress)
-            head = {"version": VERSION, "moment": time.time_ns(), "run": self.run}
+            head = {"version": VERSION, "moment": time.monotonic_ns(), "run": self.run}
             return dump_message(**head, status="empty", model=self.model, progress=progress)
         study = self.study
         shape = next(iter(study.importances.values())).values.shape
         compared = list_compared(study, others)
         return dump_message(
             version=VERSION,
-            moment=time.time_ns(),
+            moment=time.monotonic_ns(),
             run=self.run,
             status=self.status,
             model=study.model,

@@ -1,14 +1,15 @@
 """Save a smaller model: the marked heads are removed, what that changes is measured, and a file comes."""
 
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from attattr_core.datasets import pick_examples
 from attattr_core.errors import UserError
@@ -22,6 +23,7 @@ from attattr_core.ui.heads_work import shrink_heads
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import Names
 from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.shortages import describe_full_disk
 from attattr_core.ui.work import Refusal
 
 _MOST_EXAMPLES = 100
@@ -60,8 +62,9 @@ def _save(
     shelf: Shelf,
     asked: Any,
 ) -> Iterator[tuple[Any, Any, Any, Any]]:
-    folder = Path(tempfile.mkdtemp(prefix="attattr-smaller-"))
+    folder, is_given = Path(get_upload_folder()) / secrets.token_hex(32), False  # Gradio copies nothing from there
     try:
+        _make(folder)
         choice = models.find(model, choice)
         heads = _read_heads(shelf.shown, choice, asked)
         if not choice.is_here:
@@ -79,13 +82,21 @@ def _save(
             else:
                 smaller = describe_smaller(step, len(heads), importance.values.size)
                 shelf = shelf.put(replace(shelf.shown.settle(), smaller=smaller))
-                file = gr.File(str(path), visible=True)
+                file, is_given = gr.File(str(path), visible=True), True
             yield shelf.build_message(), "", shelf, file
     except UserError as error:
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf, gr.skip()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # Gradio has made a copy of the file, which lives for an hour
+        if not is_given:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(describe_full_disk(str(error.strerror))) from error
 
 
 def _read_heads(heads: Heads, choice: Choice, asked: Any) -> tuple[tuple[int, int], ...]:

@@ -29,7 +29,6 @@ from attattr_core.ui.turns import LONG_WORK, in_turn
 
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
-_SECONDS_KEPT = 3600
 _FIRST_METHODS = ["attattr", "taylor", "attention"]
 _WAYS = {"least-first": "least important first", "most-first": "most important first"}
 
@@ -66,10 +65,8 @@ def build_heads_tab(first: Choice) -> HeadsTab:
             opener = gr.UploadButton("Open importance or study", file_types=[".json"], size="md", elem_id="heads-open")
     smaller = gr.File(label="The smaller model", visible=False, interactive=False, elem_id="heads-file")
     view = heads_view(shelf.build_message())
-    state = gr.State(shelf, time_to_live=_SECONDS_KEPT)
-    return HeadsTab(
-        data, fields, measure, stop, opener, smaller, view, state, gr.State(Desk(), time_to_live=_SECONDS_KEPT)
-    )
+    state = gr.State(shelf)
+    return HeadsTab(data, fields, measure, stop, opener, smaller, view, state, gr.State(Desk()))
 
 
 def _build_fields() -> list[Any]:

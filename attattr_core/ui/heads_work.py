@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attattr_core.datasets import ExampleSet, pick_examples
-from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.ui.heads_jobs import CurvesJob, CurvesStep, ImportanceJob, ImportanceStep, SmallerJob, SmallerStep
 from attattr_core.ui.job_log import Refusal, count_rows, logged
 from attattr_core.ui.models import identify
+from attattr_core.ui.shortages import refusing
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import find_cache
 
@@ -34,45 +34,37 @@ def _count(_: Any, job: Any) -> str:
 
 @logged("head importance", _count)
 @on_gpu(_estimate)
+@refusing("a smaller model or fewer examples")
 def rank_heads(job: ImportanceJob) -> Iterator[ImportanceStep | Refusal]:
     """Measures an importance, batch by batch; a `Refusal` ends it."""
     from attattr_core.heads.importance import measure_importance
 
     options = {"n_examples": job.n_examples, "seed": job.seed, "state": job.state}
     last = 0.0
-    try:
-        with _use(job.description) as checkpoint:
-            for part in measure_importance(checkpoint, job.examples, job.method, settings=job.settings, **options):
-                if part.n_done == part.n_total or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
-                    last = time.monotonic()
-                    yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job)
+    with _use(job.description) as checkpoint:
+        for part in measure_importance(checkpoint, job.examples, job.method, settings=job.settings, **options):
+            if part.n_done == part.n_total or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
+                last = time.monotonic()
+                yield ImportanceStep(part.importance, part.n_done, part.n_total, part.share)
 
 
 @logged("pruning", _count)
 @on_gpu(_estimate)
+@refusing("a smaller model or fewer examples")
 def prune_heads(job: CurvesJob) -> Iterator[CurvesStep | Refusal]:
     """Measures pruning curves; a `Refusal` ends it."""
     from attattr_core.heads.pruning import measure_curves
 
     options = {"directions": job.directions, "n_seeds": job.n_seeds, "every_head": job.every_head, "layerwise": True}
     last, sent = 0.0, None
-    try:
-        with _use(job.description) as checkpoint:
-            examples, notice = _choose_examples(job)
-            for part in measure_curves(checkpoint, examples, job.importances, state=job.state, **options):
-                is_done = part.n_done == part.n_total
-                if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
-                    last = time.monotonic()
-                    yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total, notice)
-                    sent = part.study
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job)
+    with _use(job.description) as checkpoint:
+        examples, notice = _choose_examples(job)
+        for part in measure_curves(checkpoint, examples, job.importances, state=job.state, **options):
+            is_done = part.n_done == part.n_total
+            if is_done or time.monotonic() - last > _SECONDS_BETWEEN_STEPS:
+                last = time.monotonic()
+                yield CurvesStep(None if part.study is sent else part.study, part.n_done, part.n_total, notice)
+                sent = part.study
 
 
 def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
@@ -96,19 +88,15 @@ def _choose_examples(job: CurvesJob) -> tuple[ExampleSet, str]:
 
 @logged("smaller model", _count)
 @on_gpu(_estimate)
+@refusing("a smaller model or fewer examples")
 def shrink_heads(job: SmallerJob) -> Iterator[SmallerStep | Refusal]:
     """Makes a smaller model and packs it for a download; a `Refusal` ends it."""
     from attattr_core.heads.shrinking import pack_smaller
 
-    try:
-        with _use(job.description) as checkpoint:
-            options = {"importance": job.importance, "examples": job.examples, **_TIMING}
-            for part in pack_smaller(checkpoint, job.heads, job.path, **options):
-                yield _describe_step(part)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job)
+    with _use(job.description) as checkpoint:
+        options = {"importance": job.importance, "examples": job.examples, **_TIMING}
+        for part in pack_smaller(checkpoint, job.heads, job.path, **options):
+            yield _describe_step(part)
 
 
 def _describe_step(part: "ShrinkSoFar") -> SmallerStep:
@@ -130,8 +118,3 @@ def _describe_step(part: "ShrinkSoFar") -> SmallerStep:
 def _use(description: Description) -> Any:
     name, revision = identify(description)
     return find_cache().use(name, revision=revision, description=description)
-
-
-def _refuse_size(job: ImportanceJob | CurvesJob | SmallerJob) -> Refusal:
-    name = job.description.name
-    return Refusal(f"There is not enough memory for {name!r}: choose a smaller model or fewer examples.")

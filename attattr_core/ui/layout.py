@@ -9,7 +9,6 @@ from attattr_core.engine.quadrature import RULES
 from attattr_core.settings import BASELINES, DEFAULT_TOLERANCE, FUNCTIONS
 from attattr_core.ui.api import offer_endpoints
 from attattr_core.ui.components import build_device, build_downloader, build_messenger, build_status
-from attattr_core.ui.doors import SECONDS_KEPT
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
@@ -24,25 +23,21 @@ from attattr_core.ui.view_component import heatmap_view
 from attattr_core.ui.warming import warm_at_first_visit
 from attattr_core.ui.wiring import Page, wire
 
-_SECONDS_BETWEEN = 600  # old files are looked for at least this often
-_SECONDS_KEPT = 3600  # what a visitor has chosen and sees, after the last sign of life
 _ABOUT = Path(__file__).parent / "static" / "page" / "about.md"
 
 
-def build_app(models: Models | None = None, *, warms: bool = False, seconds_kept: int = SECONDS_KEPT) -> gr.Blocks:
+def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks:
     """Builds the whole app; nothing heavy is loaded before the first run.
 
     Args:
         models: Which checkpoints visitors may use; by default all of the Hub within the default limits.
         warms: Whether the first page that is opened loads torch and the embedded checkpoints.
-        seconds_kept: How long files that visitors upload or have made are kept, and up to ten minutes more.
     """
     models = models or Models()
     first_model, first_text, first_pair = EXAMPLES[FIRST]
     first, session = models.find(first_model), find_first_session()
-    kept = (min(seconds_kept, _SECONDS_BETWEEN), seconds_kept)
-    with CheckedBlocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True, delete_cache=kept) as app:
-        states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (None, first, {})]
+    with CheckedBlocks(title="AttAttr Explorer", analytics_enabled=False, fill_width=True) as app:
+        states = [gr.State(value) for value in (None, first, {})]
         with gr.Row(elem_classes="aa-header"):
             gr.Markdown(
                 "# AttAttr Explorer\nWhich attention inside this Transformer made the decision?",

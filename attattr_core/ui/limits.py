@@ -19,6 +19,7 @@ class PageLimits:
         max_minutes: How long one job may compute; waiting does not count.
         max_jobs: Jobs of all visitors that wait or go on at the same time.
         max_upload_bytes: Largest uploaded file.
+        max_result_bytes: All results that visitors look at, together; those longest unused are put away.
     """
 
     max_characters: int = 20_000
@@ -27,6 +28,7 @@ class PageLimits:
     max_minutes: int = 240
     max_jobs: int = 64
     max_upload_bytes: int = 256_000_000
+    max_result_bytes: int = 1_000_000_000
 
     @classmethod
     def from_environment(cls, default: "PageLimits | None" = None) -> "PageLimits":
@@ -79,7 +81,8 @@ _UNITS = {
     "max_minutes": "minutes",
     "max_jobs": "jobs",
     "max_upload_bytes": "bytes",
+    "max_result_bytes": "bytes",
 }
 
 #: For a page that strangers may use.
-SHARED_LIMITS = PageLimits(5_000, 256, 3, 10, 64, 64_000_000)
+SHARED_LIMITS = PageLimits(5_000, 256, 3, 10, 64, 64_000_000, 500_000_000)

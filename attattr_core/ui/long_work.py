@@ -8,6 +8,7 @@ from typing import Any
 from attattr_core.datasets.hub_sets import HubSplit
 from attattr_core.errors import UserError
 from attattr_core.hub import Description, Progress, download
+from attattr_core.ui.job_log import Refusal, logged
 
 _SECONDS_BETWEEN_MESSAGES = 0.2
 
@@ -107,15 +108,32 @@ def read_count(what: str, value: Any, least: int, most: int) -> int:
     return number
 
 
+def _count(step: Progress | Refusal | None, *_: Any) -> str:
+    return f"{step.n_bytes / 1e6:.1f} MB" if isinstance(step, Progress) else "broken off" if step else "nothing"
+
+
+@logged("download", _count)
+def _download(what: Description | HubSplit) -> Iterator[Progress | Refusal]:
+    try:
+        yield from download(what)
+    except UserError as error:
+        yield Refusal(str(error))
+
+
 def follow_download(what: Description | HubSplit) -> Iterator[tuple[Progress, float]]:
     """Downloads a checkpoint or a part of a data set, and tells now and then how far that is.
 
     Yields:
         The progress, and bytes a second.
+
+    Raises:
+        UserError: When it breaks off.
     """
     started, last, n_before = time.monotonic(), 0.0, None
-    with closing(download(what)) as steps:
+    with closing(_download(what)) as steps:
         for progress in steps:
+            if isinstance(progress, Refusal):
+                raise UserError(progress.sentence)
             n_before = progress.n_bytes if n_before is None else n_before
             now = time.monotonic()
             if now - last >= _SECONDS_BETWEEN_MESSAGES:

@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
-from gradio import processing_utils
 from gradio.exceptions import InvalidPathError
 from gradio.route_utils import FnIndexInferError
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse
 
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_disk_error
 from attattr_core.storage import clean_text
+from attattr_core.ui.shortages import describe_full_disk
 
 #: What a visitor reads where the fault is not his own.
 FAILED = "The server failed at this, and not because of what was asked for; its log says why."
@@ -64,15 +64,6 @@ class CheckedBlocks(gr.Blocks):
             raise _refuse(FAILED) from error
 
 
-def refuse_addresses() -> None:
-    """Has Gradio fetch no files: it would, of any size, where the value of a field is a file that has an address."""
-
-    async def refuse(*_: Any, **__: Any) -> str:
-        raise _refuse("A file was named by its address, and none is fetched here: upload the file itself.")
-
-    processing_utils.async_ssrf_protected_download = refuse
-
-
 async def _explain_call(request: Request, error: Exception) -> JSONResponse:
     """Answers calls whose names fit no endpoint or field.
 
@@ -97,6 +88,22 @@ async def _explain_body(_: Request, error: RequestValidationError) -> JSONRespon
     return _answer(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
 
 
+async def _explain_full_disk(_: Request, error: Exception) -> PlainTextResponse:
+    """Answers a request, most likely an upload, for which the disk has no room.
+
+    Raises:
+        OSError: What the system says otherwise.
+    """
+    if not is_disk_error(error):
+        raise error
+    return PlainTextResponse(describe_full_disk(error.strerror), 507)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> PlainTextResponse:
+    """Ends a request of somebody who has left in the midst of it; the log need not know."""
+    return PlainTextResponse("", 499)
+
+
 def _answer(status: int, sentence: str) -> JSONResponse:
     return JSONResponse({"detail": clean_text(sentence)[:_MAX_CHARACTERS]}, status_code=status)
 
@@ -111,4 +118,6 @@ EXPLANATIONS = {
     TypeError: _explain_call,
     FnIndexInferError: _explain_call,
     RequestValidationError: _explain_body,
+    OSError: _explain_full_disk,
+    ClientDisconnect: _answer_nobody,
 }

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from attattr_core.attribution import Attribution
 from attattr_core.bundle import load_bundle
@@ -41,11 +42,29 @@ class Session:
     device: str = ""
     key: str = ""
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What of it is large (`attattr_core.ui.visitors`)."""
+        return self.result.attention, self.result.attribution
+
+    def put_away(self) -> "Session | PutAway":
+        """What stays where room is needed; a run that goes on is left alone."""
+        return self if self.status == "running" else PutAway(self.run)
+
     def build_message(self, layers: list[int] | None = None) -> str:
         """Builds the view's value; with all finished layers unless some are named."""
         return build_payload(
             self.result, run=self.run, status=self.status, seconds=self.seconds, device=self.device, layers=layers
         )
+
+
+@dataclass(frozen=True)
+class PutAway:
+    """What is left of a `Session` whose result made room for others; the page still shows it."""
+
+    run: str
+    status: str = "put away"
+    key: str = ""
 
 
 def run_attribution(
@@ -139,16 +158,35 @@ def open_result(path: str | None) -> tuple[Any, Any, Any, Any]:
     return session.build_message(), "", session, bundle.view
 
 
-def send_whole_map(session: Session | None, event: gr.EventData) -> Any:
+def send_whole_map(session: Session | PutAway | None, event: gr.EventData) -> Any:
     """Answers a view of a long text: the whole map of the head that is selected there."""
     asked = event._data if isinstance(event._data, dict) else {}
     layer, head = asked.get("layer"), asked.get("head")
-    if session is None or asked.get("run") != session.run:
+    if not isinstance(session, Session) or asked.get("run") != session.run:
         return gr.skip()  # the strongest entries stay
     result = session.result
     is_layer = type(layer) is int and layer in range(result.n_layers) and result.finished[layer]
     is_head = head is None or (type(head) is int and head in range(result.n_heads))
     return build_whole_map(result, run=session.run, layer=layer, head=head) if is_layer and is_head else gr.skip()
+
+
+def find_session(session: Session | PutAway | None, run: Any, then: str) -> Session:
+    """Finds the result that the page shows.
+
+    Args:
+        session: What the server has of it; None where that is the first screen.
+        run: What the page says that names it; not trusted.
+        then: What the visitor wants to do with it, in a word.
+
+    Raises:
+        UserError: When it is not on the server any more.
+    """
+    session = session or find_first_session()
+    if session is None or run != session.run:
+        raise UserError(f"The result shown is no longer on the server: press Run again, then {then}.")
+    if isinstance(session, PutAway):
+        raise UserError(f"The result shown was put away to make room for others: press Run again, then {then}.")
+    return session
 
 
 @cache

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,7 +12,10 @@ from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
+from attattr_core.errors import UserError
+from attattr_core.files.ages import Ages
 from attattr_core.ui.heads_jobs import ImportanceStep
+from attattr_core.ui.shortages import describe_full_disk
 
 _MOST_IMPORTANCES = 128
 _MOST_FILES = 64
@@ -27,7 +29,7 @@ class Store:
     def __init__(self) -> None:
         """Makes an empty store; its folder is made when it is first needed and goes with the process."""
         self._importances: OrderedDict[str, ImportanceStep] = OrderedDict()
-        self._lock = Lock()
+        self._lock, self._ages = Lock(), Ages()
         self._folder: tempfile.TemporaryDirectory | None = None
 
     def find(self, key: str) -> ImportanceStep | None:
@@ -46,13 +48,20 @@ class Store:
                 self._importances.popitem(last=False)
 
     def find_file(self, key: str) -> Path:
-        """Finds where unfinished work of this key is kept; the file may not be there yet."""
+        """Finds where unfinished work of this key is kept; the file may not be there yet.
+
+        Raises:
+            UserError: When there is no place for it.
+        """
         with self._lock:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="attattr-work-")
+                try:
+                    self._folder = tempfile.TemporaryDirectory(prefix="attattr-work-")
+                except OSError as error:
+                    raise UserError(describe_full_disk(str(error.strerror))) from error
                 self._wait()
             folder = Path(self._folder.name)
-            _clear_out(folder)
+            self._clear_out(folder)
             return folder / key
 
     def _wait(self) -> None:
@@ -64,8 +73,20 @@ class Store:
         """Removes what is old even where nobody looks for a file any more."""
         with self._lock:
             if self._folder is not None:
-                _clear_out(Path(self._folder.name))
+                self._clear_out(Path(self._folder.name))
                 self._wait()
+
+    def _clear_out(self, folder: Path) -> None:
+        """Removes old files, and all but the newest; those that others are writing now come and go meanwhile."""
+        files = []
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if path.suffix != ".new":
+                    files.append((self._ages.measure(path), path))
+        for place, (age, path) in enumerate(sorted(files)):
+            if place >= _MOST_FILES or age > _SECONDS_KEPT:
+                path.unlink(missing_ok=True)
+                self._ages.forget(path)
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -74,18 +95,6 @@ class Store:
             if self._folder is not None:
                 shutil.rmtree(self._folder.name, ignore_errors=True)
                 self._folder = None
-
-
-def _clear_out(folder: Path) -> None:
-    """Removes old files, and all but the newest; those that others are writing now come and go meanwhile."""
-    files = []
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if path.suffix != ".new":
-                files.append((path.stat().st_mtime, path))
-    for place, (moment, path) in enumerate(sorted(files, reverse=True)):
-        if place >= _MOST_FILES or moment < time.time() - _SECONDS_KEPT:
-            path.unlink(missing_ok=True)
 
 
 @cache

@@ -11,7 +11,7 @@ from attattr_core.trees.files import dump_graphml, dump_tree
 from attattr_core.ui.bundle_exports import pack_bundle
 from attattr_core.ui.components import pack_download, warn
 from attattr_core.ui.curve_payload import Curves, Means, write_csv, write_means_csv
-from attattr_core.ui.running import Session, find_first_session
+from attattr_core.ui.running import PutAway, Session, find_session
 from attattr_core.ui.tree_payload import build_shown_tree, read_options
 from attattr_core.view import FORMATS
 
@@ -28,12 +28,11 @@ _TYPES = {
 }
 
 
-def export_tree(session: Session | None, event: gr.EventData) -> tuple[Any, Any]:
+def export_tree(session: Session | PutAway | None, event: gr.EventData) -> tuple[Any, Any]:
     """Answers the tree view: values for the downloader and the status."""
-    session, asked = session or find_first_session(), _read(event)
+    asked = _read(event)
     try:
-        if session is None or asked.get("run") != session.run:
-            raise UserError("The result shown is no longer on the server: press Run again, then export.")
+        session = find_session(session, asked.get("run"), "export")
         if asked.get("format") == "zip":
             return pack_bundle(session.result, asked.get("link")), ""
         options = read_options(asked.get("view"))

@@ -16,7 +16,7 @@ from attattr_core.trees.tree import MODES
 from attattr_core.ui.components import tell, warn
 from attattr_core.ui.curve_payload import Curves, Means, find_shipped
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.running import Session, find_first_session
+from attattr_core.ui.running import PutAway, Session, find_session
 from attattr_core.ui.tree_payload import build_shown_tree, read_options
 from attattr_core.ui.tree_work import Refusal, measure_curves, measure_means
 from attattr_core.ui.work import is_loaded
@@ -27,7 +27,7 @@ _EVERY = 2  # examples between two messages
 
 
 def measure_shown(
-    models: Models, model: str, choice: Choice | None, session: Session | None, asked: Any
+    models: Models, model: str, choice: Choice | None, session: Session | PutAway | None, asked: Any
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Measures the curves of the tree that is shown.
 
@@ -54,7 +54,7 @@ def measure_shown(
 
 
 def measure_data(
-    models: Models, model: str, choice: Choice | None, session: Session | None, asked: Any
+    models: Models, model: str, choice: Choice | None, session: Session | PutAway | None, asked: Any
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Measures means over the embedded sentences, or pairs where a pair is shown.
 
@@ -99,10 +99,8 @@ def stop_measuring(curves: Curves | None, means: Means | None) -> tuple[Any, Any
     return *messages, *(gr.skip() if part is None else part for part in kept)
 
 
-def _find_session(session: Session | None, asked: Any) -> Session:
-    session = session or find_first_session()
-    if session is None or not isinstance(asked, dict) or asked.get("run") != session.run:
-        raise UserError("The result shown is no longer on the server: press Run again, then measure.")
+def _find_session(session: Session | PutAway | None, asked: Any) -> Session:
+    session = find_session(session, asked.get("run") if isinstance(asked, dict) else None, "measure")
     if session.status == "running" or not session.result.finished.all():
         raise UserError("Not all layers of this result are computed: press Run and let it finish, then measure.")
     return session

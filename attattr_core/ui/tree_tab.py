@@ -13,7 +13,7 @@ from attattr_core.trees.curves import FaithfulnessCurves
 from attattr_core.ui.curve_payload import Curves, Means, build_field_message, find_shipped
 from attattr_core.ui.examples import FIRST, FOLDER
 from attattr_core.ui.models import Choice, Models
-from attattr_core.ui.running import Session, find_first_session
+from attattr_core.ui.running import PutAway, Session, find_first_session
 from attattr_core.ui.tree_components import chart, tree_view
 from attattr_core.ui.tree_exports import export_curves, export_means, export_tree
 from attattr_core.ui.tree_measure import measure_data, measure_shown, stop_measuring
@@ -22,7 +22,6 @@ from attattr_core.ui.turns import LONG_WORK, SHORT_WORK, in_turn
 
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _LONG = 160  # tokens; longer texts get their tree when the run has ended
-_SECONDS_KEPT = 3600
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,11 @@ def build_tree_tab() -> TreeTab:
         for kind, message in zip(("curves", "means", "field"), messages[1:], strict=True):
             with gr.Column(min_width=340):
                 charts.append(chart(kind, message))
-    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in (curves, means)]
+    states = [gr.State(value) for value in (curves, means)]
     return TreeTab(tree, *charts, *states)
 
 
-def fill_tab(session: Session | None, means: Means | None = None) -> tuple[Any, ...]:
+def fill_tab(session: Session | PutAway | None, means: Means | None = None) -> tuple[Any, ...]:
     """Fills the tab with a result.
 
     Args:
@@ -62,6 +61,8 @@ def fill_tab(session: Session | None, means: Means | None = None) -> tuple[Any, 
     """
     if session is None:
         return "", "", "", "", None, None
+    if isinstance(session, PutAway):
+        return tuple(gr.skip() for _ in range(6))
     result = session.result
     tree = build_tree_payload(result, run=session.run, status=session.status)
     if session.status == "running":

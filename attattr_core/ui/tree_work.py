@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attattr_core.attribution import Attribution
-from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.trees.curves import DatasetFaithfulness, FaithfulnessCurves
 from attattr_core.trees.tree import AttributionTree
 from attattr_core.ui.job_log import Refusal, count_rows, count_tokens, logged
 from attattr_core.ui.models import identify
+from attattr_core.ui.shortages import refusing
 from attattr_core.ui.spaces import estimate_seconds, on_gpu
 from attattr_core.ui.work import find_cache
 
@@ -42,28 +42,24 @@ def _estimate(description: Description, *rest: Any) -> int:
 
 @logged("deletion curve", lambda _, description, attribution, tree: count_tokens(attribution.tokens))
 @on_gpu(_estimate)
+@refusing("a smaller model or a shorter text")
 def measure_curves(
     description: Description, attribution: Attribution, tree: AttributionTree
 ) -> Iterator[CurvesSoFar | Refusal]:
     """Measures one input's curves, two points at a time; a `Refusal` ends it."""
-    try:
-        with _use(description) as checkpoint:
-            yield from _measure_points(checkpoint, attribution, tree)
-    except UserError as error:
-        yield Refusal(str(error))
+    with _use(description) as checkpoint:
+        yield from _measure_points(checkpoint, attribution, tree)
 
 
 @logged("deletion curves of a data set", lambda _, description, texts, mode: count_rows(len(texts)))
 @on_gpu(_estimate)
+@refusing("a smaller model")
 def measure_means(description: Description, texts: Texts, mode: str) -> Iterator[DatasetFaithfulness | Refusal]:
     """Measures a data set, example by example; a `Refusal` ends it."""
     from attattr_core.trees.faithfulness import measure_dataset
 
-    try:
-        with _use(description) as checkpoint:
-            yield from measure_dataset(checkpoint, texts, mode=mode)
-    except UserError as error:
-        yield Refusal(str(error))
+    with _use(description) as checkpoint:
+        yield from measure_dataset(checkpoint, texts, mode=mode)
 
 
 def _use(description: Description) -> Any:

@@ -180,6 +180,8 @@ def _find_known(session: Session | None, choice: Choice, job: Job) -> Step | Non
 
 
 def _find_result(trial: Trial | None, asked: Any, which: str) -> Attribution:
+    if trial is not None and trial.status == "put away" and trial.run == asked.get("run"):
+        raise UserError("This comparison was put away to make room for others: press Compare again.")
     result = getattr(trial, which, None) if which in WHICH else None
     if result is None or trial.run != asked.get("run"):
         raise UserError("This comparison is no longer on the server: press Compare again.")

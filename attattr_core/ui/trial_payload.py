@@ -5,7 +5,7 @@ of the two. Heads are summed where the whole maps of all of them would take more
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class Trial:
     Attributes:
         run: What names this comparison.
         spans: Where in the texts with the words these stand.
-        status: ``"running"``, ``"done"`` or ``"stopped"``.
+        status: ``"running"``, ``"done"``, ``"stopped"`` or ``"put away"``.
         clean: The attribution of the text as it is, so far.
         triggered: With the words, so far.
         seconds: Time taken by each.
@@ -45,6 +45,16 @@ class Trial:
     seconds: tuple[float, float] = (0.0, 0.0)
     device: str = ""
     key: str = ""
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What of it is large (`attattr_core.ui.visitors`)."""
+        results = [result for result in (self.clean, self.triggered) if result is not None]
+        return tuple(array for result in results for array in (result.attention, result.attribution))
+
+    def put_away(self) -> "Trial":
+        """What stays where room is needed; a comparison that goes on is left alone."""
+        return self if self.status == "running" else replace(self, clean=None, triggered=None, status="put away")
 
     def compare(self) -> AttributionDifference:
         """Lines both attributions up."""

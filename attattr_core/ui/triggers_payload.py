@@ -63,7 +63,7 @@ class Shown:
         """Builds the value of the triggers view; its moment tells the view which of two is the later."""
         return dump(
             version=VERSION,
-            moment=time.time_ns(),
+            moment=time.monotonic_ns(),
             run=self.run,
             status=self.status,
             has_shipped=self.has_shipped,

@@ -23,7 +23,6 @@ from attattr_core.ui.turns import LONG_WORK, in_turn
 _DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _QUICK = {**_PRIVATE, "queue": False}
-_SECONDS_KEPT = 3600
 _MODES = (
     ("paper: the strongest pattern of each example", "paper"),
     ("pooled: tokens that are strong in many examples, kept by what they do to held-out ones", "pooled"),
@@ -61,7 +60,7 @@ def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
         fields = _build_fields(models)
     gr.Markdown(_NOTE.read_text(encoding="utf-8"), elem_classes="aa-note", latex_delimiters=[])
     values = ({}, "paper", None, None, Desk(), Desk())
-    states = [gr.State(value, time_to_live=_SECONDS_KEPT) for value in values]
+    states = [gr.State(value) for value in values]
     return TriggersTab(view, trial, *fields, *states)
 
 

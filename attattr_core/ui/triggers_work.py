@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attattr_core.datasets import ExampleSet
-from attattr_core.errors import UserError
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.triggers.cut_texts import tell_cut
 from attattr_core.triggers.overlap import choose_examples, drop_mined
 from attattr_core.triggers.results import TriggerSet, TriggerStudy
 from attattr_core.ui.job_log import Refusal, count_rows, logged
 from attattr_core.ui.models import identify
+from attattr_core.ui.shortages import refusing
 from attattr_core.ui.spaces import LONGEST, estimate_seconds, on_gpu
 from attattr_core.ui.work import find_cache
 
@@ -117,27 +117,24 @@ def _estimate_evaluation(job: EvaluationJob) -> int:
 
 @logged("mining", lambda _, job: count_rows(min(len(job.examples), job.n_examples)))
 @on_gpu(_estimate_mining)
+@refusing("a smaller model or shorter texts")
 def mine(job: MiningJob) -> Iterator[Part | Notice | Refusal]:
     """Mines triggers, some examples at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.mining import mine_triggers
 
-    try:
-        with _use(job.description, job.names) as checkpoint:
-            chosen = choose_examples(len(job.examples), job.n_examples, job.seed)
-            mined = replace(job.examples, examples=tuple(job.examples.examples[index] for index in chosen))
-            yield Notice(tell_cut(checkpoint, mined, "to mine"))
-            options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed", "state")}
-            with closing(mine_triggers(checkpoint, job.examples, **options)) as steps:
-                for step in steps:
-                    yield Part(step.triggers, step.n_done, step.n_total)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job.description)
+    with _use(job.description, job.names) as checkpoint:
+        chosen = choose_examples(len(job.examples), job.n_examples, job.seed)
+        mined = replace(job.examples, examples=tuple(job.examples.examples[index] for index in chosen))
+        yield Notice(tell_cut(checkpoint, mined, "to mine"))
+        options = {name: getattr(job, name) for name in ("mode", "n_examples", "min_tokens", "seed", "state")}
+        with closing(mine_triggers(checkpoint, job.examples, **options)) as steps:
+            for step in steps:
+                yield Part(step.triggers, step.n_done, step.n_total)
 
 
 @logged("evaluation", lambda _, job: count_rows(len(job.examples)))
 @on_gpu(_estimate_evaluation)
+@refusing("a smaller model or shorter texts")
 def evaluate(job: EvaluationJob) -> Iterator[Part | Notice | Refusal]:
     """Evaluates triggers, one pass over the data at a time, after a `Notice`; a `Refusal` ends it."""
     from attattr_core.triggers.evaluation import evaluate_triggers
@@ -145,23 +142,18 @@ def evaluate(job: EvaluationJob) -> Iterator[Part | Notice | Refusal]:
 
     names = ("n_triggers", "n_seeds", "only_best")
     options = {"drop_overlap": job.drops, **{name: getattr(job, name) for name in names}}
-    try:
-        with ExitStack() as stack:
-            checkpoint = attacked = stack.enter_context(_use(job.description, job.names))
-            if job.second is not None:
-                attacked = stack.enter_context(_use(job.second, job.second_names))
-            examples = drop_mined(job.examples, job.triggers.example_digests, drop=True) if job.drops else job.examples
-            yield Notice(tell_cut(attacked, examples, _EVALUATED))
-            if job.second is None:
-                steps = evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
-            else:
-                steps = transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
-            for step in stack.enter_context(closing(steps)):
-                yield Part(step.study, step.n_done, step.n_total)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job.second or job.description)
+    with ExitStack() as stack:
+        checkpoint = attacked = stack.enter_context(_use(job.description, job.names))
+        if job.second is not None:
+            attacked = stack.enter_context(_use(job.second, job.second_names))
+        examples = drop_mined(job.examples, job.triggers.example_digests, drop=True) if job.drops else job.examples
+        yield Notice(tell_cut(attacked, examples, _EVALUATED))
+        if job.second is None:
+            steps = evaluate_triggers(checkpoint, job.examples, job.triggers, **options)
+        else:
+            steps = transfer_triggers(checkpoint, attacked, job.examples, job.triggers, **options)
+        for step in stack.enter_context(closing(steps)):
+            yield Part(step.study, step.n_done, step.n_total)
 
 
 @contextmanager
@@ -176,7 +168,3 @@ def _use(description: Description, names: tuple[str, ...]) -> "Iterator[Checkpoi
         explaining(description.name, "run on these texts"),
     ):
         yield rename_labels(checkpoint, names) if names else checkpoint
-
-
-def _refuse_size(description: Description) -> Refusal:
-    return Refusal(f"There is not enough memory for {description.name!r}: choose a smaller model or shorter texts.")

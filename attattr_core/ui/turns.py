@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from datetime import datetime
 from functools import cache, partial, wraps
 from threading import Condition, Lock, RLock, Thread
 from typing import Any
@@ -45,6 +44,7 @@ _SHORT = 3.0
 _SLICE = 0.5
 _MOST_BEGUN = 3
 _SECONDS_BETWEEN_MESSAGES = 2.0
+_SECONDS_BETWEEN_TRIMS = 10.0  # of memory: what the next job needs again is better kept
 _MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
 _END = object()
@@ -138,8 +138,7 @@ class Turn:
     def _close(self, steps: Iterator[Any]) -> None:
         with self._stepping:
             steps.close()
-        if self.is_heavy:
-            trim_memory()
+        self._line.trim(at_once=self.is_heavy)
 
 
 class Line:
@@ -151,6 +150,7 @@ class Line:
         self._turns: list[Turn] = []
         self._holder: Turn | None = None
         self._usual = 1.0  # seconds of a short job
+        self._trimmed = time.monotonic()
 
     def join(self, user: str, name: str, limits: PageLimits, *, is_long: bool = False) -> Turn:
         """Takes a job in; one job too many ends with a sentence as soon as it wants to compute."""
@@ -218,6 +218,15 @@ class Line:
         """Takes the machine from a job that has it."""
         with self._lock:
             self._put_down(turn)
+
+    def trim(self, *, at_once: bool) -> None:
+        """Gives freed memory back to the system, at once or now and then."""
+        with self._lock:
+            now = time.monotonic()
+            if not at_once and now - self._trimmed < _SECONDS_BETWEEN_TRIMS:
+                return
+            self._trimmed = now
+        trim_memory()
 
     def describe_place(self, turn: Turn) -> str:
         """Says how many jobs go first, and for about how long."""
@@ -328,14 +337,8 @@ def _find_user() -> str:
 async def leave_page(request: gr.Request) -> None:
     """Stops what a closed tab has left behind, and forgets what it was shown unless it comes back soon.
 
-    Gradio itself keeps that for an hour, and what was sent to components for good; results of long texts are large.
+    Results of long texts are large (`attattr_core.ui.visitors`).
     """
-    user, sessions = request.session_hash or "", LocalContext.blocks.get().state_holder
+    user, visitors = request.session_hash or "", LocalContext.blocks.get().state_holder
     find_line().stop(user)
-
-    def forget(left: datetime) -> None:
-        if user in sessions and sessions.time_last_used.get(user, left) <= left:
-            sessions.session_data.pop(user, None)
-            sessions.time_last_used.pop(user, None)
-
-    asyncio.get_running_loop().call_later(_SECONDS_UNTIL_FORGOTTEN, forget, datetime.now())
+    asyncio.get_running_loop().call_later(_SECONDS_UNTIL_FORGOTTEN, visitors.forget, user, time.monotonic())

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.curated import find_curated
 from attattr_core.checkpoints.memory import CheckpointCache
-from attattr_core.errors import UserError
+from attattr_core.errors import UserError, is_memory_error
 from attattr_core.hub import Description, find_snapshot
 from attattr_core.labels.tasks import read_tasks
 from attattr_core.settings import Settings
 from attattr_core.ui.job_log import Refusal, count_tokens, logged
 from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.models import identify
+from attattr_core.ui.shortages import refusing
 from attattr_core.ui.spaces import IS_ZERO_GPU, estimate_seconds, on_gpu
 
 if TYPE_CHECKING:
@@ -107,30 +108,22 @@ def _count(part: Part | None, _: Job) -> str:
 
 @logged("attribution", _count)
 @on_gpu(_estimate_attribution)
+@refusing("a smaller model or a shorter text")
 def attribute_job(job: Job) -> Iterator[Part]:
     """Attributes a job's texts; yields a `LabelReport` if one is wanted, then steps, or a `Refusal` at the end."""
-    try:
-        with _use(job.description) as checkpoint, _explaining(job):
-            if job.reports:
-                yield _report(checkpoint, job)
-            yield from _attribute(_rename(checkpoint, job.names), job)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job)
+    with _use(job.description) as checkpoint, _explaining(job):
+        if job.reports:
+            yield _report(checkpoint, job)
+        yield from _attribute(_rename(checkpoint, job.names), job)
 
 
 @logged("look at labels", _count)
 @on_gpu(_estimate_inspection)
+@refusing("a smaller model")
 def inspect_job(job: Job) -> Iterator[Part]:
     """Loads a job's checkpoint; yields a `LabelReport`, or a `Refusal`."""
-    try:
-        with _use(job.description) as checkpoint, _explaining(job):
-            yield _report(checkpoint, job)
-    except UserError as error:
-        yield Refusal(str(error))
-    except MemoryError:
-        yield _refuse_size(job)
+    with _use(job.description) as checkpoint, _explaining(job):
+        yield _report(checkpoint, job)
 
 
 def is_loaded(description: Description) -> bool:
@@ -161,17 +154,12 @@ def _explaining(job: Job) -> Iterator[None]:
     with explaining(job.description.name, "run on this text"):
         try:
             yield
-        except (UserError, MemoryError):
+        except UserError:
             raise
-        except Exception:
-            logging.getLogger(__name__).exception("A run of %s failed", job.description.name)
+        except Exception as error:
+            if not is_memory_error(error):
+                logging.getLogger(__name__).exception("A run of %s failed", job.description.name)
             raise
-
-
-def _refuse_size(job: Job) -> Refusal:
-    return Refusal(
-        f"There is not enough memory for {job.description.name!r}: choose a smaller model or a shorter text."
-    )
 
 
 def _use(description: Description) -> Any:

@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import re
+import socket
 import stat
 import time
 from pathlib import Path
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 import app
 from attattr_core import UserError
@@ -95,6 +98,37 @@ def test_a_visitors_file_needs_its_path_and_the_path_cannot_be_guessed(app_url):
         assert b"root:" not in content
 
 
+def test_an_address_is_not_fetched_in_place_of_a_file(app_url):
+    """Wherever it stands: Gradio would fetch it without a limit, into the memory and onto the disk."""
+    client, folder = Client(app_url, verbose=False), Path(os.environ["GRADIO_TEMP_DIR"])
+    before = set(folder.rglob("*"))
+    for address in ("https://huggingface.co/large.parquet", "http://127.0.0.1:9/config", "https://example.org/x.tsv"):
+        file = {"path": address, "meta": {"_type": "gradio.FileData"}}
+        sentence = f"'{address}' is an address, which is not fetched here: download the file, then upload it."
+        for asked in ({"model": "sst2", "file": file}, {"model": "sst2", "data": [file]}):
+            with pytest.raises(AppError, match=re.escape(sentence)):
+                client.predict(**asked, api_name="/head_importance")
+    assert set(folder.rglob("*")) == before
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(app_url):
+    folder, host = Path(os.environ["GRADIO_TEMP_DIR"]), urlsplit(app_url).netloc.split(":")
+    before = set(folder.rglob("*"))
+    last = time.monotonic() + 60
+    with socket.create_connection((host[0], int(host[1]))) as connection:
+        connection.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+            b'--x\r\nContent-Disposition: form-data; name="files"; filename="mine.tsv"\r\n\r\n' + 1000 * SECRET
+        )
+        while set(folder.rglob("*")) == before and time.monotonic() < last:
+            time.sleep(0.01)
+        assert set(folder.rglob("*")) != before, "it has begun"
+    while set(folder.rglob("*")) != before and time.monotonic() < last:
+        time.sleep(0.01)
+    assert set(folder.rglob("*")) == before
+
+
 def test_the_folder_of_files_is_the_processs_own():
     folder = Path(app.FILES.name)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -102,8 +136,8 @@ def test_the_folder_of_files_is_the_processs_own():
 
 
 def test_files_go_after_the_stated_time():
-    page = build_app(seconds_kept=1)
-    _, url, _ = app.launch(page, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+    page = build_app()
+    _, url, _ = app.launch(page, seconds_kept=1, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     try:
         path = upload(url, "short-lived.tsv")
         assert get(url, f"/gradio_api/file={path}")[0] == 200

@@ -3,19 +3,21 @@
 import base64
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from attattr_core.errors import UserError
+from attattr_core.files import ages
 from attattr_core.heads.comparison import compare_importances
 from attattr_core.heads.importance_files import save_importance
 from attattr_core.heads.results import HeadImportance, HeadStudy, PruningCurve
 from attattr_core.heads.study_files import FOLDER, load_study, save_study
 from attattr_core.settings import Settings
+from attattr_core.ui import long_work
 from attattr_core.ui.heads_exports import export_heads
 from attattr_core.ui.heads_files import go_back, open_heads
 from attattr_core.ui.heads_measure import leave_checkpoint, stop_measuring
@@ -144,7 +146,7 @@ def test_work_that_was_left_does_not_count():
 
 def test_time_left_is_told_by_what_was_done_here(monkeypatch):
     moments = iter((0.0, 0.5, 10.0))
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(long_work, "time", SimpleNamespace(monotonic=lambda: next(moments)))
     clock = Clock()
     assert clock.estimate(0.5) is None  # a file brought that along
     assert clock.estimate(0.52) is None
@@ -209,11 +211,15 @@ def test_importances_are_stored_under_all_that_they_depend_on():
 
 
 def test_files_of_work_come_and_go_while_others_look_for_theirs(monkeypatch):
-    store = Store()
+    clock, store = SimpleNamespace(now=100.0), Store()
+    monkeypatch.setattr(ages, "time", SimpleNamespace(monotonic=lambda: clock.now))
     folder = store.find_file("old").parent
-    for name in ("old", *map(str, range(70))):
+    (folder / "old").touch()
+    store.find_file("old")
+    clock.now += 3700
+    for name in map(str, range(70)):
         (folder / name).touch()
-    os.utime(folder / "old", (0, 0))
+        os.utime(folder / name, (0, 0))  # the time of day was set
     (folder / "0.1-1.new").touch()
     vanished, iterate = folder / "gone", Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda path: [*iterate(path), vanished])
@@ -221,8 +227,8 @@ def test_files_of_work_come_and_go_while_others_look_for_theirs(monkeypatch):
     left = {path.name for path in iterate(folder)}
     assert len(left) == 64 + 1
     assert "0.1-1.new" in left  # somebody writes it
-    for name in left - {"0.1-1.new"}:
-        os.utime(folder / name, (time.time() - 3700,) * 2)
+    assert "old" not in left
+    clock.now += 3700
     store._tidy()
     assert {path.name for path in iterate(folder)} == {"0.1-1.new"}
     store.clear()

@@ -1,6 +1,8 @@
 """Checkpoints of a Hub through the real app and its Python client, and who may name what."""
 
 import json
+import logging
+import re
 import shutil
 import threading
 import time
@@ -58,6 +60,21 @@ def test_a_model_is_loaded_and_then_run_like_an_embedded_one(client, served, tin
     assert sentence == ""
     assert (message["model"], message["revision"], message["labels"]) == ("org/tiny", sha, ["no", "yes"])
     assert message["status"] == "done"
+
+
+def test_a_download_leaves_a_line_in_the_log(client, served, tiny, caplog):
+    caplog.set_level(logging.INFO, "attattr_core.jobs")
+    size = (tiny / "model.safetensors").stat().st_size
+    model = served.add("org/tiny", tiny, cuts={"model.safetensors": [size // 2, *[0] * 20]})
+    with pytest.raises(AppError, match="broke off"):
+        load(client, "org/tiny")
+    model.cuts.clear()
+    load(client, "org/tiny")
+    load(client, "org/tiny")  # nothing has to be downloaded
+    lines = [line for line in caplog.messages if line.startswith("download")]
+    assert len(lines) == 2
+    assert re.fullmatch(r"download, org/tiny, broken off, \d+\.\d s, refused", lines[0])
+    assert re.fullmatch(r"download, org/tiny, 0\.\d MB, \d+\.\d s, done", lines[1])
 
 
 @pytest.mark.parametrize("form", ["org/tiny@v1", "{url}/org/tiny/tree/v1", "old/name@v1"])

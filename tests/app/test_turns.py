@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from threading import Event, Thread
 from types import SimpleNamespace
 
@@ -21,6 +20,7 @@ from attattr_core.settings import Settings
 from attattr_core.ui import turns
 from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.turns import Line, in_turn
+from attattr_core.ui.visitors import Visitors
 
 LIMITS = PageLimits()
 SLOW = ("predicted", "probability", "zero", "fixed nodes", 0.01, 256, "automatic")
@@ -286,25 +286,35 @@ def test_the_app_frees_the_machine(app_url, way):
 
 @pytest.mark.parametrize("comes_back", [False, True])
 def test_what_a_closed_tab_was_shown_is_forgotten_unless_it_comes_back(monkeypatch, comes_back):
-    class Sessions:
-        def __init__(self) -> None:
-            self.session_data, self.time_last_used = {"me": "large", "you": "large"}, {"me": datetime.now()}
-
-        def __contains__(self, user: str) -> bool:
-            return user in self.session_data
-
     monkeypatch.setattr(turns, "_SECONDS_UNTIL_FORGOTTEN", 0.05)
-    sessions = Sessions()
+    visitors = Visitors(10**9)
+    with gr.Blocks() as page:
+        gr.State("large")
+    visitors.set_blocks(page)
 
     async def close_tab() -> None:
-        turns.LocalContext.blocks.set(SimpleNamespace(state_holder=sessions))
+        assert all(visitors[name] for name in ("me", "you"))
+        turns.LocalContext.blocks.set(SimpleNamespace(state_holder=visitors))
         await turns.leave_page(SimpleNamespace(session_hash="me"))
         if comes_back:
-            sessions.time_last_used["me"] = datetime.now() + timedelta(seconds=1)
+            assert visitors["me"]
         await asyncio.sleep(0.2)
 
     asyncio.run(close_tab())
-    assert set(sessions.session_data) == ({"me", "you"} if comes_back else {"you"})
+    assert set(visitors.session_data) == ({"me", "you"} if comes_back else {"you"})
+
+
+def test_memory_is_given_back_now_and_then_and_at_once_after_a_long_job(monkeypatch):
+    clock, trims = SimpleNamespace(now=100.0), []
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(turns, "trim_memory", lambda: trims.append(clock.now))
+    line = Line()
+    for seconds in (1, 8, 2, 1):
+        clock.now += seconds
+        line.trim(at_once=False)
+    assert trims == [111.0]
+    line.trim(at_once=True)
+    assert trims == [111.0, 112.0]
 
 
 def test_a_text_too_long_for_the_server_is_refused_with_the_number():

@@ -27,7 +27,10 @@ class Repository:
         errors: Statuses that the next metadata requests are answered with.
         delay: Seconds before metadata is answered.
         drip: Whether metadata comes a byte at a time.
+        listing_cuts: After how many bytes the next metadata break off.
+        file_errors: Statuses that the next requests for that file are answered with.
         cuts: After how many bytes the next answers with that file break off.
+        stalls: After how many bytes the next answers with that file go no further, until the client leaves.
         contents: What is served in place of a file.
         pause: Seconds between two pieces of a large file.
         metadata: What the metadata says otherwise.
@@ -41,7 +44,10 @@ class Repository:
     errors: list[int] = field(default_factory=list)
     delay: float = 0
     drip: bool = False
+    listing_cuts: list[int] = field(default_factory=list)
+    file_errors: dict[str, list[int]] = field(default_factory=dict)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    stalls: dict[str, list[int]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     pause: float = 0
     metadata: dict = field(default_factory=dict)
@@ -157,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         public = name.removeprefix("datasets/")
         answer = {"_id": "1", "id": public, "modelId": public, "sha": sha, "siblings": files, "private": False}
         answer |= {"gated": "manual" if model.gated else False, "disabled": model.disabled} | model.metadata
-        return self._send(200, json.dumps(answer).encode(), pause=0.3 if model.drip else 0, n_piece=8)
+        cut = model.listing_cuts.pop(0) if model.listing_cuts else None
+        return self._send(200, json.dumps(answer).encode(), cut=cut, pause=0.3 if model.drip else 0, n_piece=8)
 
     @staticmethod
     def _find_commit(model: Repository, revision: str) -> str | None:
@@ -188,15 +195,18 @@ class _Handler(BaseHTTPRequestHandler):
         path = model.folders[sha] / file_name
         content = model.contents.get(file_name, path.read_bytes() if path.is_file() else b"")
         etag = compute_etag(path, path.suffix in _BINARY)
+        if model.file_errors.get(file_name):
+            return self._refuse(model.file_errors[file_name].pop(0), "", "", {"Retry-After": "30"})
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         headers = {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
         if start and start >= len(content):
             return self._refuse(416, "", "", {"Content-Range": f"bytes */{len(content)}"})
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        cuts = model.cuts.get(file_name)
-        cut = cuts.pop(0) if cuts else None
-        return self._send(206 if start else 200, content[start:], headers, cut=cut, pause=model.pause)
+        cut, stall = (
+            places[file_name].pop(0) if places.get(file_name) else None for places in (model.cuts, model.stalls)
+        )
+        return self._send(206 if start else 200, content[start:], headers, cut=cut, stall=stall, pause=model.pause)
 
     def _refuse(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         headers = dict(headers or {}) | ({"X-Error-Code": code} if code else {})
@@ -209,6 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] | None = None,
         *,
         cut: int | None = None,
+        stall: int | None = None,
         pause: float = 0,
         n_piece: int = _CHUNK,
     ) -> None:
@@ -218,9 +229,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        cut = stall if cut is None else cut
         sent = content if cut is None else content[:cut]
         for start in range(0, len(sent), n_piece):
             self.wfile.write(sent[start : start + n_piece])
             time.sleep(pause)
+        if stall is not None:
+            self.wfile.flush()
+            self.rfile.read(1)  # until the client hangs up
         if cut is not None:
             self.close_connection = True

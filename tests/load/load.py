@@ -5,7 +5,7 @@
 Each visitor does one thing after the other, chosen at random (`tests.load.visits`), in a tab that stays open for a few
 of them. Printed are throughput, waits and errors by what was done, what the server's memory was over time, and which
 files it left behind. The exit code is 1 when an answer was somebody else's, when an error was no sentence of the app's
-own, when a job was left behind, or when the memory grew by more than a tenth after the first minutes.
+own, when a job was left behind, or when the memory grew by more than a tenth after the first third of the time.
 """
 
 import argparse
@@ -84,11 +84,14 @@ class Report:
         return [visit for visit in self.visits if visit.error]
 
     def measure_growth(self) -> float:
-        """Measures how much the resident memory grew, as a share: its median in the last fifth against the middle."""
+        """Measures how much the resident memory grew from the first third of the time to its end, as a share.
+
+        Compared are medians of a sixth of the time each, for jobs take memory and give it back.
+        """
         end = self.samples[-1].moment
         early, late = (
             [sample.resident for sample in self.samples if low * end <= sample.moment <= high * end]
-            for low, high in ((0.4, 0.6), (0.8, 1.0))
+            for low, high in ((1 / 3, 1 / 2), (5 / 6, 1))
         )
         return median(late) / median(early) - 1
 
@@ -224,7 +227,7 @@ def print_report(report: Report, n_clients: int) -> None:
         within = [sample for sample in report.samples if sample.moment // 60 == minute]
         largest = max(sample.resident for sample in within)
         print(f"| {minute + 1} | {largest / 1e6:.0f} | {within[-1].on_disk / 1e6:.1f} |")
-    print(f"\nMemory, last fifth against the middle: {report.measure_growth():+.1%}")
+    print(f"\nMemory from the first third to the end: {report.measure_growth():+.1%}, of {_GROWTH:.0%} at most")
     for sentence, n in Counter(visit.refusal for visit in report.visits if visit.refusal).most_common():
         print(f"refused {n} times: {sentence}")
     for fault, n in Counter(report.list_faults()).most_common():

@@ -127,7 +127,7 @@ async def open_own_file(visit: Visit) -> None:
     packed = read((await visit.ask(visit.tab.page.find("heatmaps", "export"), None, asked))[0])
     content = base64.b64decode(packed["data"])
     file = await visit.tab.upload(f"visitor-{visit.own}.npz", content)
-    opened = read((await visit.ask(visit.tab.page.find("open", "upload"), {"open": file}))[0])
+    opened = read((await visit.ask(visit.tab.page.find_filler("heatmaps", "open"), {"open": file}))[0])
     if opened.get("tokens") != message["tokens"]:
         raise MixedUpError(f"{opened.get('tokens')} was opened for {message['tokens']}")
 

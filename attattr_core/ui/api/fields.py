@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
@@ -23,6 +23,7 @@ from attattr_core.storage import clean_text
 from attattr_core.ui.data_choice import DataChoice, open_choice, suggest_set
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.running import MAX_STEPS
+from attattr_core.ui.shortages import describe_full_disk
 
 #: The convention of an attribution: the fields of `attattr_core.settings.Settings`, all optional.
 Convention = TypedDict("Convention", get_type_hints(Settings), total=False)
@@ -126,10 +127,17 @@ def read_data(models: Models, choice: Choice, data: Data, file: Upload) -> Examp
 
 @contextmanager
 def as_file(content: Any, name: str) -> Iterator[Path]:
-    """Writes a value that a program sent to a file, for the readers of files, which trust none."""
-    with tempfile.TemporaryDirectory(prefix="attattr-api-") as folder:
-        path = Path(folder) / name
-        path.write_text(json.dumps(content), encoding="utf-8")
+    """Writes a value that a program sent to a file, for the readers of files, which trust none.
+
+    Raises:
+        UserError: When there is no room for it.
+    """
+    with ExitStack() as stack:
+        try:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attattr-api-"))) / name
+            path.write_text(json.dumps(content), encoding="utf-8")
+        except OSError as error:
+            raise UserError(describe_full_disk(str(error.strerror))) from error
         yield path
 
 

@@ -1,0 +1,172 @@
+"""What the server keeps of visitors: what they were shown and their files, how much of it and for how long.
+
+Gradio does so too, but without a limit on bytes, with a copy of every message that a page was sent, and by the time of
+day, which may jump: then what is in use would go, or nothing would any more.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import gradio as gr
+import numpy as np
+from gradio.route_utils import delete_files_created_by_app
+from gradio.state_holder import SessionState, StateHolder
+from gradio.utils import get_upload_folder
+
+from attattr_core.files.ages import Ages
+
+SECONDS_KEPT = 3600  # how long files that visitors upload or have made are kept
+_SECONDS_SHOWN = 3600  # what a visitor has chosen and sees, after the last sign of life
+_SECONDS_BETWEEN = 600  # old files are looked for at least this often
+
+
+@runtime_checkable
+class Large(Protocol):
+    """A state of a visitor whose results can be put away."""
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What takes the room."""
+
+    def put_away(self) -> Any:
+        """What stays in its place; whoever asks for the results then is told."""
+
+
+class Visitors(StateHolder):
+    """What visitors see and have chosen: of so many visitors, for so long, and in so many bytes.
+
+    All methods run in the server's event loop.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Knows nobody.
+
+        Args:
+            max_bytes: Most bytes of all results together. The visitor longest away loses his first, and the latest one
+                none.
+        """
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._moments: dict[str, float] = {}
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        """What a visitor sees, as Gradio asks for it at each step of each event."""
+        if session_id not in self.session_data:
+            self.session_data[session_id] = _Session(self.blocks)
+        self._moments[session_id] = time.monotonic()
+        return super().__getitem__(session_id)
+
+    def delete_all_expired_state(self) -> None:
+        """Forgets what is old or too much; Gradio calls this every second."""
+        now = time.monotonic()
+        for session_id, moment in list(self._moments.items()):
+            if session_id not in self.session_data:  # one visitor too many came
+                self._drop(session_id)
+            elif now - moment > _SECONDS_SHOWN:
+                self.session_data[session_id].state_data.clear()
+        self._make_room()
+
+    def forget(self, session_id: str, left: float) -> None:
+        """Forgets a visitor who has not come back.
+
+        Args:
+            session_id: What names the visitor's tab.
+            left: When it was closed, by `time.monotonic`.
+        """
+        if self._moments.get(session_id, left) <= left:
+            self._drop(session_id)
+
+    def _drop(self, session_id: str) -> None:
+        """Forgets a visitor, and what was said to the tab and nobody heard."""
+        self.session_data.pop(session_id, None)
+        self.time_last_used.pop(session_id, None)
+        self._moments.pop(session_id, None)
+        queue = self.blocks._queue
+        if not queue.pending_event_ids_session.get(session_id, set()) & queue.event_ids_to_events.keys():
+            queue.pending_messages_per_session.pop(session_id, None)
+            queue.pending_event_ids_session.pop(session_id, None)
+
+    def _make_room(self) -> None:
+        """Puts results away until all others fit; Gradio has the visitors in the order of their last steps."""
+        counted: dict[int, int] = {}
+        for number, session_id in enumerate(list(reversed(self.session_data))):
+            states = self.session_data[session_id].state_data
+            for key, value in list(states.items()):
+                if not isinstance(value, Large):
+                    continue
+                sizes = {id(array): array.nbytes for array in value.arrays}
+                if number and sum((counted | sizes).values()) > self._max_bytes:
+                    states[key] = value.put_away()
+                else:
+                    counted |= sizes
+
+
+class _Session(SessionState):
+    """Without the last values of all components, which are as large as what was sent: only deep links need them."""
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
+class VisitorFiles:
+    """Files that visitors upload or have made, each removed when it is old, and its folder with it."""
+
+    def __init__(self, blocks: gr.Blocks, seconds: int) -> None:
+        """Takes the app and how old files may become."""
+        self._blocks, self._seconds, self._ages = blocks, seconds, Ages()
+
+    def tidy(self) -> None:
+        """Removes what is old; between its steps no upload goes on, as long as this runs in the server's event loop."""
+        for known in self._blocks.temp_file_sets:
+            for path in list(known):
+                if self._is_gone(Path(path)):
+                    known.discard(path)
+                    with suppress(OSError):  # another file is in it
+                        Path(path).parent.rmdir()
+        for path in Path(get_upload_folder()).glob("tmp*"):  # uploads that Gradio never took in
+            if path.is_file():
+                self._is_gone(path)
+
+    def _is_gone(self, path: Path) -> bool:
+        """Whether a file is not there any more, because it was old or since others took it."""
+        try:
+            if self._ages.measure(path) <= self._seconds:
+                return False
+            path.unlink(missing_ok=True)
+            self._ages.forget(path)
+        except FileNotFoundError:
+            pass
+        return True
+
+
+def keep_visitors(seconds: int, max_bytes: int) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Makes the server's lifespan: while it lasts, this module keeps what Gradio would.
+
+    Args:
+        seconds: How long files are kept.
+        max_bytes: Most bytes of all results that visitors look at.
+    """
+
+    @asynccontextmanager
+    async def last(server: Any) -> AsyncIterator[None]:
+        blocks = server.get_blocks()
+        server.state_holder = Visitors(max_bytes)
+        server.state_holder.set_blocks(blocks)
+        tidying = asyncio.create_task(_tidy(VisitorFiles(blocks, seconds), min(seconds, _SECONDS_BETWEEN)))
+        try:
+            yield
+        finally:
+            tidying.cancel()
+            delete_files_created_by_app(blocks, age=None)
+
+    return last
+
+
+async def _tidy(files: VisitorFiles, seconds: int) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        files.tidy()
