@@ -39,6 +39,21 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono
 # program's files are in it, and it goes when the process ends.
 FILES = tempfile.TemporaryDirectory(prefix="attattr-files-", ignore_cleanup_errors=True)
 os.environ.setdefault("GRADIO_TEMP_DIR", FILES.name)
+# Contrast of at least 4.5 to 1, where the theme's own colours have less.
+COLOURS = {
+    "color_accent": "*primary_700",
+    "body_text_color_subdued": "*neutral_600",
+    "block_label_text_color": "*neutral_600",
+    "block_title_text_color": "*neutral_600",
+    "input_placeholder_color": "*neutral_500",
+    "input_placeholder_color_dark": "*neutral_400",
+    "button_primary_background_fill": "*primary_700",
+    "button_primary_background_fill_dark": "*primary_700",
+    "button_primary_background_fill_hover": "*primary_800",
+    "button_primary_background_fill_hover_dark": "*primary_800",
+    "button_primary_border_color": "*primary_700",
+    "button_primary_border_color_dark": "*primary_700",
+}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Of models, data and the page: where only its owner can ask, and where strangers can.
 _OWN = HubLimits(), APP_LIMITS, PageLimits()
@@ -185,7 +200,7 @@ def launch(app: "gr.Blocks", **options: object) -> object:
     from starlette.middleware import Middleware
 
     settings = {
-        "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
+        "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO).set(**COLOURS),
         "css_paths": [PAGE_STYLE],
         "max_file_size": PageLimits.max_upload_bytes,
         "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first

@@ -46,8 +46,10 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
     """Opens the page as one more visitor; at the end nothing may have left the machine or gone wrong."""
     contexts, outside, errors = [], [], []
 
-    def open_as_visitor(*, theme: str = "light", width: int = 1440, address: str | None = None) -> object:
-        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+    def open_as_visitor(
+        *, theme: str = "light", width: int = 1440, address: str | None = None, **options: str
+    ) -> object:
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **options)
         contexts.append(context)
         opened = context.new_page()
         opened.set_default_timeout(60_000)
