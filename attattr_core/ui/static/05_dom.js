@@ -20,6 +20,9 @@ function tokenNode(text) {
   return make("bdi", { class: "aa-token", dir: "auto", text });
 }
 
+/** Words for screen readers alone. */
+const unseen = (text) => make("span", { class: "aa-unseen", text });
+
 let nextId = 0;
 
 function uniqueId(name) {
