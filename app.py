@@ -22,7 +22,7 @@ from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
-from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui import PAGE_HEAD, PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.api import explain_bad_calls
 from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
 from attattr_core.ui.ending import end_when, listen_for_end
@@ -46,7 +46,8 @@ COLOURS = {
     "block_label_text_color": "*neutral_600",
     "block_title_text_color": "*neutral_600",
     "input_placeholder_color": "*neutral_500",
-    "input_placeholder_color_dark": "*neutral_400",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color_dark": "*neutral_300",
     "button_primary_background_fill": "*primary_700",
     "button_primary_background_fill_dark": "*primary_700",
     "button_primary_background_fill_hover": "*primary_800",
@@ -202,6 +203,7 @@ def launch(app: "gr.Blocks", **options: object) -> object:
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO).set(**COLOURS),
         "css_paths": [PAGE_STYLE],
+        "head": PAGE_HEAD,
         "max_file_size": PageLimits.max_upload_bytes,
         "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
         "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them
