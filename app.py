@@ -22,7 +22,7 @@ from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
-from attattr_core.ui import PAGE_HEAD, PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui import PAGE_HEAD, PAGE_SCRIPT, PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.api import explain_bad_calls
 from attattr_core.ui.doors import SECONDS_KEPT, ClosedDoors
 from attattr_core.ui.ending import end_when, listen_for_end
@@ -204,6 +204,7 @@ def launch(app: "gr.Blocks", **options: object) -> object:
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO).set(**COLOURS),
         "css_paths": [PAGE_STYLE],
         "head": PAGE_HEAD,
+        "js": PAGE_SCRIPT,
         "max_file_size": PageLimits.max_upload_bytes,
         "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
         "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them

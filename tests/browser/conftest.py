@@ -57,7 +57,8 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         opened.goto(address or f"{app_url}?__theme={theme}")
-        opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
+        is_elsewhere = "window.__attattr?.link && new URLSearchParams(location.search).has('tab')"
+        opened.wait_for_function(f"document.querySelector('.aa-view')?.attattr?.shown() || {is_elsewhere}")
         return opened
 
     yield open_as_visitor

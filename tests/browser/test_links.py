@@ -163,7 +163,7 @@ def test_own_label_names_and_the_fields_and_views_of_heads_and_triggers_are_in_t
     expect(other.locator("#heads-methods").get_by_label("attention", exact=True)).not_to_be_checked()
     expect(other.locator("#heads-steps").get_by_label("every head")).to_be_checked()
     expect(other.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
-    assert {**read_query(other, *wanted), "__theme": ""} == {**wanted, "__theme": ""}
+    assert {**read_query(other, *wanted), "tab": ""} == {**wanted, "tab": ""}
 
 
 def test_the_text_is_in_a_link_only_when_asked_for(open_page):

@@ -23,6 +23,13 @@ function tableFold(name, text, read) {
   return { node, draw, rename: (words) => (summary.textContent = words) };
 }
 
+/** Tokens by name: those that occur more than once with their place among all. */
+function nameTokens(labels) {
+  const count = new Map();
+  for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
+  return labels.map((label, k) => (count.get(label) > 1 ? label + " #" + (k + 1) : label));
+}
+
 /** The positions of the largest sizes among some, the largest first; zeros are none. */
 function strongestOf(values, positions, most) {
   const sizes = Float32Array.from(positions, (at) => Math.abs(values[at])).sort();

@@ -6,14 +6,15 @@ const MOST_ROWS = 100;
 function readEntries(kind, { n, groups, positions, attention, attribution, layer, head }) {
   const values = kind === "attention" ? attention : attribution;
   const order = strongestOf(values, positions, MOST_ROWS);
+  const names = nameTokens(groups.labels);
   const all = positions.filter((at) => values[at] !== 0).length;
   const count = order.length < all ? "the " + order.length + " strongest of " + all.toLocaleString("en") : "all " + all;
   return {
     caption: headName(layer, head) + ": " + count + " entries by " + (kind === "attention" ? kind : "size of the attribution"),
     titles: ["token", "receives from", "attention", "attribution"],
     rows: order.map((at) => [
-      tokenNode(groups.labels[Math.floor(at / n)]),
-      tokenNode(groups.labels[at % n]),
+      tokenNode(names[Math.floor(at / n)]),
+      tokenNode(names[at % n]),
       formatAttention(attention[at]),
       formatAttribution(attribution[at]),
     ]),

@@ -161,12 +161,13 @@ function createDifference(open) {
     const { n, groups, positions, attribution } = shown.difference;
     const isNew = (at) => groups.inserted[Math.floor(at / n)] || groups.inserted[at % n];
     const order = strongestOf(attribution, positions, MOST_CHANGES);
+    const names = nameTokens(groups.labels);
     return {
       caption: headName(kept.layer, kept.head) + ": the " + order.length + " largest changes of an entry",
       titles: ["token", "receives from", "as it is", "with the words", "difference"],
       rows: order.map((at) => [
-        tokenNode(groups.labels[Math.floor(at / n)]),
-        tokenNode(groups.labels[at % n]),
+        tokenNode(names[Math.floor(at / n)]),
+        tokenNode(names[at % n]),
         isNew(at) ? "not there" : formatAttribution(shown.clean.attribution[at]),
         formatAttribution(shown.triggered.attribution[at]),
         formatAttribution(attribution[at]),
