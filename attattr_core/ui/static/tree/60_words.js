@@ -40,7 +40,7 @@ function createEdgeTable(open) {
 }
 
 function readEdges({ message, tree }, open) {
-  const { tokens } = tree.view;
+  const tokens = nameTokens(tree.view.tokens);
   const row = (edge) => {
     const name = "Open head " + (edge.heads[0][0] + 1) + " of layer " + (edge.layer + 1);
     return [
