@@ -184,9 +184,9 @@ function createView(root) {
   function autoSelect(run, isNew) {
     const { state, linked } = kept;
     const { n_layers: nLayers, n_heads: nHeads, status } = run.meta;
-    if (isNew && linked && run.id !== "first" && (linked.run ?? run.id) === run.id) {
+    if (isNew && linked && (linked.run ?? run.id) === run.id) {
       Object.assign(state, { layer: linked.layer, head: linked.head, chosen: true });
-      kept.linked = null;
+      if (run.id !== "first") kept.linked = null; // what the page begins with is no answer to the link
     }
     const outside = state.layer >= nLayers || (state.head !== null && state.head >= nHeads);
     if (outside) Object.assign(state, { layer: 0, head: null, chosen: false });
