@@ -24,7 +24,7 @@ from attattr_core.datasets import APP_LIMITS, DataLimits
 from attattr_core.errors import UserError
 from attattr_core.hub import HubLimits
 from attattr_core.hub.limits import read_switch
-from attattr_core.ui import PAGE_STYLE, Models, build_app, find_cache
+from attattr_core.ui import PAGE_HEAD, PAGE_SCRIPT, PAGE_STYLE, Models, build_app, find_cache
 from attattr_core.ui.doors import ClosedDoors, close_doors
 from attattr_core.ui.ending import end_when, listen_for_end
 from attattr_core.ui.health import build_health_route
@@ -42,6 +42,22 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono
 # program's files are in it, and it goes when the process ends.
 FILES = tempfile.TemporaryDirectory(prefix="attattr-files-", ignore_cleanup_errors=True)
 os.environ.setdefault("GRADIO_TEMP_DIR", FILES.name)
+# Contrast of at least 4.5 to 1, where the theme's own colours have less.
+COLOURS = {
+    "color_accent": "*primary_700",
+    "body_text_color_subdued": "*neutral_600",
+    "block_label_text_color": "*neutral_600",
+    "block_title_text_color": "*neutral_600",
+    "input_placeholder_color": "*neutral_500",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color_dark": "*neutral_300",
+    "button_primary_background_fill": "*primary_700",
+    "button_primary_background_fill_dark": "*primary_700",
+    "button_primary_background_fill_hover": "*primary_800",
+    "button_primary_background_fill_hover_dark": "*primary_800",
+    "button_primary_border_color": "*primary_700",
+    "button_primary_border_color_dark": "*primary_700",
+}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Of models, data and the page: where only its owner can ask, and where strangers can.
 _OWN = HubLimits(), APP_LIMITS, PageLimits()
@@ -203,8 +219,10 @@ def launch(
 
     close_doors()
     settings = {
-        "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO),
+        "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO).set(**COLOURS),
         "css_paths": [PAGE_STYLE],
+        "head": PAGE_HEAD,
+        "js": PAGE_SCRIPT,
         "max_file_size": PageLimits.max_upload_bytes,
         "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
         "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them

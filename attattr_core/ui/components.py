@@ -13,6 +13,8 @@ from attattr_core.errors import UserError
 
 _PAGE = Path(__file__).parent / "static" / "page"
 PAGE_STYLE = _PAGE / "page.css"
+PAGE_SCRIPT = (_PAGE / "access.js").read_text(encoding="utf-8").partition("\n")[2]  # a function, without its comment
+PAGE_HEAD = f"<style>{(_PAGE / 'access.css').read_text(encoding='utf-8')}</style>"
 STATUS_STYLE = """
 .aa-status { border-left: 3px solid var(--border-color-primary); padding: 6px 10px; color: var(--body-text-color);
   background: var(--background-fill-secondary); overflow-wrap: anywhere; }

@@ -23,13 +23,13 @@ from attattr_core.ui.heads_measure import (
 from attattr_core.ui.heads_payload import Shelf, show_shipped
 from attattr_core.ui.heads_request import OFFERED, STEPS
 from attattr_core.ui.heads_smaller import save_smaller_model
+from attattr_core.ui.link_fields import HEADS_FIELDS
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.models import Choice, Models
 from attattr_core.ui.turns import LONG_WORK, in_turn
 
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
-_FIRST_METHODS = ["attattr", "taylor", "attention"]
 _WAYS = {"least-first": "least important first", "most-first": "most important first"}
 
 
@@ -71,16 +71,17 @@ def build_heads_tab(first: Choice) -> HeadsTab:
 
 def _build_fields() -> list[Any]:
     """What `attattr_core.ui.heads_measure.measure_heads` asks for, in its order."""
+    first = {name: field.first for name, field in HEADS_FIELDS.items()}
     with gr.Row():
         methods = gr.CheckboxGroup(
             [(METHOD_NAMES[method], method) for method in OFFERED],
-            value=_FIRST_METHODS,
+            value=first["heads-methods"],
             label="Rank heads by (attribution follows More)",
             elem_id="heads-methods",
         )
         directions = gr.CheckboxGroup(
             [(_WAYS[direction], direction) for direction in DIRECTIONS],
-            value=list(DIRECTIONS),
+            value=first["heads-orders"],
             label="Prune",
             elem_id="heads-directions",
         )
@@ -88,12 +89,12 @@ def _build_fields() -> list[Any]:
         n_ranking, n_pruning, n_seeds = (
             gr.Number(value, label=label, precision=0, elem_id=f"heads-{name}", min_width=120)
             for name, value, label in (
-                ("n-ranking", 100, "Examples that rank"),
-                ("n-pruning", 200, "Examples of the curves"),
-                ("seeds", 10, "Random orders"),
+                ("n-ranking", first["heads-ranking"], "Examples that rank"),
+                ("n-pruning", first["heads-curves"], "Examples of the curves"),
+                ("seeds", first["heads-seeds"], "Random orders"),
             )
         )
-        steps = gr.Radio(list(STEPS), value=next(iter(STEPS)), label="Points", elem_id="heads-steps", min_width=220)
+        steps = gr.Radio(list(STEPS), value=first["heads-points"], label="Points", elem_id="heads-steps", min_width=220)
     return [methods, n_ranking, n_pruning, directions, n_seeds, steps]
 
 

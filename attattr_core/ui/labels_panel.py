@@ -9,7 +9,7 @@ import gradio as gr
 
 from attattr_core.errors import UserError
 from attattr_core.ui.components import tell, warn
-from attattr_core.ui.models import Choice, Models
+from attattr_core.ui.models import LINKED, Choice, Models
 
 Names = dict[str, tuple[str, ...]]
 _PAGE = Path(__file__).parent / "static" / "page"
@@ -65,7 +65,7 @@ def show_labels(models: Models, choice: Choice, names: Names | None) -> tuple[An
     labels = models.find_labels(choice, names)
     report = models.reports.get(choice.key)
     proposed = report.proposal.labels if report and report.proposal and report.proposal.confidence != "unclear" else ()
-    is_own = choice.key in (names or {})
+    is_own = bool(models.find_own(choice, names))
     fold = {"label": _title(labels, is_own)}
     if report and report.is_suspect and not is_own:
         fold["open"] = True
@@ -90,7 +90,7 @@ def use_names(
     from attattr_core.labels.naming import check_names
 
     before = models.find_labels(choice, names)
-    kept = {key: value for key, value in (names or {}).items() if key != choice.key}
+    kept = {key: value for key, value in (names or {}).items() if key not in (choice.key, LINKED + choice.text)}
     try:
         if text is not None:
             lines = [line for line in text.splitlines() if line.strip()]

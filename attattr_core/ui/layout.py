@@ -12,7 +12,8 @@ from attattr_core.ui.components import build_device, build_downloader, build_mes
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.heads_tab import build_heads_tab, wire_heads
 from attattr_core.ui.labels_panel import build_labels_panel
-from attattr_core.ui.link import build_link, wire_link
+from attattr_core.ui.link import build_link
+from attattr_core.ui.link_wiring import wire_link
 from attattr_core.ui.model_picker import PREDICTED, build_card, build_picker, describe_choice
 from attattr_core.ui.models import Models
 from attattr_core.ui.refusals import CheckedBlocks
@@ -103,7 +104,8 @@ def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks
         wire_tree(models, page, tabs, tree_tab)
         wire_heads(models, page, tabs, heads_tab)
         wire_triggers(app, models, page, tabs, triggers_tab)
-        wire_link(models, page, tabs, [heatmaps_part, tree_part, heads_part, triggers_part, about_part])
+        parts = [heatmaps_part, tree_part, heads_part, triggers_part, about_part]
+        wire_link(models, page, tabs, parts, heads_tab.fields, [*triggers_tab.numbers, triggers_tab.second])
     return app
 
 

@@ -84,7 +84,7 @@ def describe_choice(
         "size": _describe_size(choice, report),
         "base": f"LoRA adapter on {described.base.name}" if described.base else "",
         "labels": models.find_labels(choice, names),
-        "renamed": choice.key in (names or {}),
+        "renamed": bool(models.find_own(choice, names)),
         "curated": _describe_entry(described.name),
         "notice": described.notice,
         "refused": refused,

@@ -16,6 +16,8 @@ from attattr_core.ui.limits import PageLimits
 if TYPE_CHECKING:
     from attattr_core.ui.work import LabelReport
 
+#: Begins the keys of label names that a link brings: it names a checkpoint by what stands in the field.
+LINKED = "link:"
 _MAX_KNOWN = 256
 _SECONDS_KNOWN = 60.0  # so that what a page looks up and then loads is asked for once
 
@@ -103,9 +105,19 @@ class Models:
 
     def find_labels(self, choice: Choice, names: dict[str, tuple[str, ...]] | None) -> tuple[str, ...]:
         """Finds the label names of a choice: the visitor's own, else those of its configuration."""
-        own = (names or {}).get(choice.key)
+        return self.find_own(choice, names) or self._list_labels(choice)
+
+    def find_own(self, choice: Choice, names: dict[str, tuple[str, ...]] | None) -> tuple[str, ...]:
+        """Finds the visitor's own label names of a choice, given here or brought by a link; () where there are none."""
+        names, configured = names or {}, self._list_labels(choice)
+        linked = names.get(LINKED + choice.text, ())
+        if linked and linked != tuple(configured) and len(linked) == (len(configured) or len(linked)):
+            return linked
+        return names.get(choice.key, ())
+
+    def _list_labels(self, choice: Choice) -> tuple[str, ...]:
         report = self.reports.get(choice.key)
-        return own or (report.labels if report else choice.description.labels)
+        return report.labels if report else choice.description.labels
 
     def note(self, choice: Choice, report: "LabelReport") -> None:
         """Keeps what was found out about a checkpoint, for all visitors."""

@@ -123,7 +123,7 @@ def prepare_job(
     choice = models.find(model, choice)
     if not choice.is_here:  # a download here would hold up everybody else's runs
         raise UserError(f"{choice.description.name!r} is not downloaded yet: press Load first.")
-    own = (names or {}).get(choice.key, ())
+    own = models.find_own(choice, names)
     job = Job(choice.description, own, tuple(clean_text(text or "") for text in texts), target or PREDICTED, settings)
     return choice, replace(job, reports=choice.key not in models.reports, limits=models.page)
 

@@ -138,7 +138,7 @@ class _Work:
 def _mine(work: _Work, wanted: Wanted, *, evaluates: bool) -> Iterator[Values]:
     n_examples, min_tokens, n_triggers, n_seeds = wanted.count()
     choice, names = work.start(), work.names
-    labels, own = work.models.find_labels(choice, names), _own(names, choice)
+    labels, own = work.models.find_labels(choice, names), work.models.find_own(choice, names)
     examples = read_choice(wanted.mining, labels)
     others = read_choice(wanted.evaluation, labels) if evaluates else None
     if others is not None and not wanted.drops:
@@ -183,10 +183,11 @@ def _evaluate_shown(work: _Work, mode: str, wanted: Wanted, second: Choice | Non
         raise UserError(f"{attacked.name!r} is not downloaded yet: press Load first.")
     others = read_choice(wanted.evaluation, work.models.find_labels(second or first, names))
     yield work.say(f"Loading {attacked.name} …" if not is_loaded(attacked) else "")
-    job = EvaluationJob(first.description, _own(names, first), others, mined.triggers, n_triggers, n_seeds)
+    own = work.models.find_own(first, names)
+    job = EvaluationJob(first.description, own, others, mined.triggers, n_triggers, n_seeds)
     job = replace(job, only_best=wanted.only_best, drops=wanted.drops)
     if second is not None:
-        job = replace(job, second=attacked, second_names=_own(names, second))
+        job = replace(job, second=attacked, second_names=work.models.find_own(second, names))
     yield from _evaluate(work, job, mined, wanted)
 
 
@@ -199,7 +200,3 @@ def _evaluate(work: _Work, job: EvaluationJob, mined: Mined, wanted: Wanted) -> 
         if work.is_due(part.n_done, part.n_total, "passes over the data", f"evaluating on {attacked.name}"):
             yield work.show("running", mode, replace(mined, **{name: part.found}))
     yield work.show("done", mode, replace(mined, **{name: part.found}))
-
-
-def _own(names: Names | None, choice: Choice) -> tuple[str, ...]:
-    return (names or {}).get(choice.key, ())

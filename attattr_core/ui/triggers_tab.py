@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from attattr_core.ui.data_picker import DataPicker, build_data_picker, wire_data_picker
+from attattr_core.ui.link_fields import TRIGGERS_FIELDS
 from attattr_core.ui.long_work import Desk
 from attattr_core.ui.model_picker import build_card, fetch
 from attattr_core.ui.models import Choice, Models
@@ -65,30 +66,32 @@ def build_triggers_tab(models: Models, first: Choice) -> TriggersTab:
 
 
 def _build_fields(models: Models) -> tuple[Any, ...]:
+    first = {name: field.first for name, field in TRIGGERS_FIELDS.items()}
     with gr.Row(elem_classes="aa-work-columns"):
         with gr.Column(min_width=320):
             gr.Markdown("#### 1 · Mine\nAttributes examples and keeps the strongest pattern of each.")
             mining = build_data_picker("triggers-mining", label="Data to mine")
             with gr.Row():
-                n_examples = gr.Number(100, label="Examples", precision=0, minimum=1, elem_id="triggers-n-examples")
-                min_tokens = gr.Number(0, label="Least tokens", precision=0, minimum=0, elem_id="triggers-min-tokens")
-            mode = gr.Radio(list(_MODES), value="paper", label="Way of mining", elem_id="triggers-mode-field")
-            at_random = gr.Checkbox(False, label="Choose the examples at random", elem_id="triggers-random")
+                n_examples = _build_number("n-examples", first["triggers-examples"], "Examples", 1)
+                min_tokens = _build_number("min-tokens", first["triggers-least"], "Least tokens", 0)
+            way = first["triggers-way"]
+            mode = gr.Radio(list(_MODES), value=way, label="Way of mining", elem_id="triggers-mode-field")
+            at_random = _build_box("random", first["triggers-random"], "Choose the examples at random")
             buttons = {"mine": _build_button("mine", "Mine only")}
         with gr.Column(min_width=320):
             gr.Markdown("#### 2 · Evaluate\nPuts each trigger into every example of other data.")
             evaluation = build_data_picker("triggers-evaluation", label="Data to evaluate on")
             with gr.Row():
-                n_triggers = gr.Number(20, label="Triggers", precision=0, minimum=1, elem_id="triggers-n-triggers")
-                n_seeds = gr.Number(5, label="Random draws", precision=0, minimum=0, elem_id="triggers-n-seeds")
-            only_best = gr.Checkbox(False, label="Draws for the best triggers only", elem_id="triggers-only-best")
-            drops = gr.Checkbox(False, label="Leave mined examples out, not refuse them", elem_id="triggers-drops")
+                n_triggers = _build_number("n-triggers", first["triggers-count"], "Triggers", 1)
+                n_seeds = _build_number("n-seeds", first["triggers-draws"], "Random draws", 0)
+            only_best = _build_box("only-best", first["triggers-best"], "Draws for the best triggers only")
+            drops = _build_box("drops", first["triggers-leave"], "Leave mined examples out, not refuse them")
             buttons["evaluate"] = _build_button("evaluate", "Evaluate the table")
         with gr.Column(min_width=320):
             gr.Markdown("#### 3 · Transfer\nPuts the same triggers before a second checkpoint, on the data of 2.")
             second = gr.Dropdown(
                 models.list_choices(),
-                value=None,
+                value=first["triggers-second"],
                 label="Second checkpoint, or a Hub id",
                 allow_custom_value=True,
                 elem_id="triggers-second",
@@ -101,6 +104,14 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
         buttons["open"] = gr.UploadButton("Open trigger file", file_types=[".json"], size="md", elem_id="triggers-open")
     numbers = [mode, n_examples, min_tokens, n_triggers, n_seeds, at_random, only_best, drops]
     return mining, evaluation, numbers, buttons, second, card
+
+
+def _build_number(name: str, value: int, label: str, least: int) -> gr.Number:
+    return gr.Number(value, label=label, precision=0, minimum=least, elem_id=f"triggers-{name}")
+
+
+def _build_box(name: str, value: bool, label: str) -> gr.Checkbox:
+    return gr.Checkbox(value, label=label, elem_id=f"triggers-{name}")
 
 
 def _build_button(name: str, text: str, *, variant: str = "secondary") -> gr.Button:

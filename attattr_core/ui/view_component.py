@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-_DOM = ("05_dom.js", "07_share.js", "10_scales.js")
+_DOM = ("05_dom.js", "07_share.js", "08_table.js", "10_scales.js")
 TEMPLATE = '<div class="aa-root aa-view" data-testid="attattr-view"></div>'
 
 

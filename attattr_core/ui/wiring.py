@@ -69,13 +69,7 @@ def wire(app: gr.Blocks, models: Models, page: Page) -> None:
         [page.status, page.choice, page.card],
         **_QUESTIONS,
         **_PRIVATE,
-    ).then(
-        partial(_show, models),
-        [page.model, page.choice, page.names, page.target],
-        _list_shown(page),
-        queue=False,
-        **_PRIVATE,
-    )
+    ).then(**show_known(models, page))
     page.card.back(lambda choice: choice.text if choice else gr.skip(), page.choice, page.model, **_PRIVATE)
     jobs = [*_wire_runs(models, page), *_wire_loads(models, page)]
     results = [page.view, page.status, page.session]
@@ -158,6 +152,17 @@ def _rename(models: Models, page: Page) -> dict[str, Any]:
         "fn": partial(_name_result, models),
         "inputs": [page.choice, page.names, page.session],
         "outputs": [page.view, page.session],
+        "queue": False,
+        **_PRIVATE,
+    }
+
+
+def show_known(models: Models, page: Page) -> dict[str, Any]:
+    """A step that shows what is known of the chosen checkpoint: its card, its labels and their panel."""
+    return {
+        "fn": partial(_show, models),
+        "inputs": [page.model, page.choice, page.names, page.target],
+        "outputs": _list_shown(page),
         "queue": False,
         **_PRIVATE,
     }

@@ -11,8 +11,11 @@ from attattr_core import Settings, load_attribution, save_attribution, save_bund
 from attattr_core.ui import Models
 from attattr_core.ui.examples import FOLDER
 from attattr_core.ui.link import FIELDS, name_fields, open_bundle, restore_link
+from attattr_core.ui.link_fields import TAB_FIELDS, write_value
+from attattr_core.ui.models import LINKED
 
-N_FIELDS = len(FIELDS)
+ALL_FIELDS = (*FIELDS, *TAB_FIELDS)
+N_VALUES = 5 + len(ALL_FIELDS)
 
 
 def restore(query=None, text=None, pair=None, may_start=True):
@@ -21,9 +24,8 @@ def restore(query=None, text=None, pair=None, may_start=True):
 
 
 def read(values):
-    link, tabs, text, pair, *fields = values
-    assert len(fields) == N_FIELDS
-    named = {name: value for name, value in zip(FIELDS, fields, strict=True) if not is_skipped(value)}
+    link, tabs, text, pair, _, *fields = values
+    named = {name: value for name, value in zip(ALL_FIELDS, fields, strict=True) if not is_skipped(value)}
     texts = None if is_skipped(text) else (text, pair)
     return json.loads(link), None if is_skipped(tabs) else tabs.selected, texts, named
 
@@ -63,6 +65,18 @@ def test_an_address_sets_the_fields_and_the_tab():
         ({"nodes": "9" * 5000}, "nodes '9999"),
         ({"tab": "../admin"}, "tab '../admin'"),
         ({"model": "sst2", "target": "happy"}, "label 'happy'"),
+        ({"heads-methods": "attattr,__proto__"}, "heads-methods 'attattr,__proto__'"),
+        ({"heads-methods": ""}, "heads-methods ''"),
+        ({"heads-ranking": "5001"}, "heads-ranking '5001'"),
+        ({"heads-curves": "1e3"}, "heads-curves '1e3'"),
+        ({"heads-seeds": "-1"}, "heads-seeds '-1'"),
+        ({"heads-points": "<img src=x>"}, "heads-points '<img src=x>'"),
+        ({"triggers-draws": "٣"}, "triggers-draws '٣'"),
+        ({"triggers-random": "yes"}, "triggers-random 'yes'"),
+        ({"triggers-second": " " * 9}, "triggers-second '   "),
+        ({"model": "sst2", "labels": "bad"}, "label names 'bad'"),
+        ({"model": "sst2", "labels": "same\nsame"}, "label names 'same"),
+        ({"model": "sst2", "labels": "a\n" + "b" * 2000}, "label names 'a"),
     ],
 )
 def test_what_is_not_known_is_left_out_and_told(query, said):
@@ -71,6 +85,48 @@ def test_what_is_not_known_is_left_out_and_told(query, said):
     assert len(message["note"]) < 200
     assert tab is None
     assert set(fields) <= {"model"}
+
+
+def test_the_fields_of_the_tabs_are_settings():
+    query = {
+        "heads-methods": "attention,ablation",
+        "heads-ranking": "7",
+        "heads-orders": "most-first",
+        "heads-points": "every head",
+        "triggers-way": "pooled",
+        "triggers-least": "3",
+        "triggers-leave": "1",
+        "triggers-second": "org/other",
+    }
+    *_, fields = restore(query)
+    assert fields == {
+        **query,
+        "heads-methods": ["ablation", "attention"],
+        "heads-orders": ["most-first"],
+        "heads-ranking": 7,
+        "triggers-least": 3,
+        "triggers-leave": True,
+    }
+
+
+def test_what_the_fields_hold_at_first_is_read_from_an_address_as_well():
+    for name, field in TAB_FIELDS.items():
+        written = write_value(field.first)
+        assert len(written) <= 200
+        if field.first is not None:
+            assert field.read(written) == field.first, name
+
+
+def test_own_label_names_are_for_the_checkpoint_of_the_link():
+    models = Models()
+    link, _, _, _, names, *_ = restore_link(
+        models, {"query": {"model": "sst2", "labels": "bad\nfine", "target": "fine"}}, {"other": ("x",)}
+    )
+    assert json.loads(link)["note"] == "", "a label of these names is known"
+    assert names == {"other": ("x",), LINKED + "sst2": ("bad", "fine")}
+    assert models.find_own(models.find("sst2"), names) == ("bad", "fine")
+    assert models.find_labels(models.find("snli"), names) == models.find_labels(models.find("snli"), None)
+    assert models.find_own(models.find("sst2"), {LINKED + "sst2": ("one", "two", "three")}) == (), "there are two"
 
 
 @pytest.mark.parametrize("asked", [None, [], "x", {"query": [1]}, {"query": {"model": 5, "layer": None}}, {"text": 5}])
@@ -134,7 +190,7 @@ def test_a_plain_result_leaves_the_header_alone(tmp_path):
     save_attribution(make_attribution(), tmp_path / "result.npz")
     _, _, session, *filled = open_bundle(Models(), str(tmp_path / "result.npz"))
     assert session.result.texts == make_attribution().texts
-    assert len(filled) == 4 + N_FIELDS
+    assert len(filled) == N_VALUES
     assert all(map(is_skipped, filled))
 
 

@@ -46,8 +46,10 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
     """Opens the page as one more visitor; at the end nothing may have left the machine or gone wrong."""
     contexts, outside, errors = [], [], []
 
-    def open_as_visitor(*, theme: str = "light", width: int = 1440, address: str | None = None) -> object:
-        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+    def open_as_visitor(
+        *, theme: str = "light", width: int = 1440, address: str | None = None, **options: str
+    ) -> object:
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **options)
         contexts.append(context)
         opened = context.new_page()
         opened.set_default_timeout(60_000)
@@ -55,7 +57,8 @@ def open_page(browser, app_url) -> Iterator[Callable[..., object]]:
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         opened.goto(address or f"{app_url}?__theme={theme}")
-        opened.wait_for_function("document.querySelector('.aa-view')?.attattr?.shown()")
+        is_elsewhere = "window.__attattr?.link && new URLSearchParams(location.search).has('tab')"
+        opened.wait_for_function(f"document.querySelector('.aa-view')?.attattr?.shown() || {is_elsewhere}")
         return opened
 
     yield open_as_visitor

@@ -6,6 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
+from tests.browser.test_heads_tab import fill
+from tests.browser.test_page import choose
+from tests.browser.test_triggers_tab import set_number
+
 READY = "document.querySelector('.aa-view')?.attattr?.shown()"
 STATE = "[__attattr.heatmaps.state, __attattr.tree?.state ?? null, __attattr.heatmaps.run.id]"
 SECRET = "Nobody else may read this."
@@ -96,6 +100,77 @@ def test_a_second_visitor_opens_the_link_and_sees_the_view(open_page):
     expect(other.get_by_test_id("link-note")).to_be_hidden()
 
 
+def test_own_label_names_and_the_fields_and_views_of_heads_and_triggers_are_in_the_link(open_page):
+    page = open_page()
+    choose(page, "model", "sst2")
+    expect(page.get_by_test_id("card")).to_contain_text("labels: negative, positive")
+    page.locator("#labels > button").click()
+    field = page.locator("#label-names textarea")
+    for _ in range(20):  # Gradio sets a field's value once more just after building it
+        field.fill("dislikes\nlikes it & more")
+        page.wait_for_timeout(100)
+        if field.input_value().startswith("dislikes"):
+            break
+    page.locator("#use-names").click()
+    expect(page.get_by_test_id("card")).to_contain_text("labels (yours): dislikes, likes it & more")
+    choose(page, "target", "likes it")
+    open_tab(page, "Heads")
+    page.get_by_test_id("heads-axes-rank").check(force=True)
+    page.get_by_test_id("heads-legend-attention").click()
+    page.locator("#heads-fold > button").click()
+    fill(page, "n-ranking", 7)
+    page.locator("#heads-methods").get_by_label("attention", exact=True).uncheck()
+    page.locator("#heads-steps").get_by_label("every head").check()
+    open_tab(page, "Triggers")
+    page.get_by_test_id("triggers-measure-success").check(force=True)
+    page.get_by_test_id("triggers-hide").set_checked(True)
+    page.get_by_test_id("sort-random").click()
+    page.get_by_test_id("sort-random").click()
+    page.locator("#triggers-own > button").click()
+    set_number(page, "triggers-n-seeds", 3)
+    page.locator("#triggers-only-best input").check()
+    page.locator("#triggers-mode-field input").last.check()
+    wanted = {
+        "model": "sst2",
+        "target": "likes it & more",
+        "labels": "dislikes\nlikes it & more",
+        "tab": "triggers",
+        "heads-ranking": "7",
+        "heads-methods": "attattr,taylor",
+        "heads-points": "every head",
+        "axes": "rank",
+        "hidden": "attention",
+        "measure": "success",
+        "hide": "1",
+        "sort": "random-up",
+        "triggers-draws": "3",
+        "triggers-best": "1",
+        "triggers-way": "pooled",
+    }
+    assert {**read_query(page, *wanted), "__theme": ""} == {**wanted, "__theme": ""}
+
+    other = open_page(address=page.evaluate("location.href"))
+    expect(other.get_by_test_id("card")).to_contain_text("labels (yours): dislikes, likes it & more")
+    expect(other.locator("#target input")).to_have_value("likes it & more")
+    expect(other.get_by_role("tab", name="Triggers")).to_have_attribute("aria-selected", "true")
+    expect(other.get_by_test_id("triggers-measure-success")).to_be_checked()
+    expect(other.get_by_test_id("triggers-hide")).to_be_checked()
+    expect(other.locator("th[aria-sort=ascending]")).to_have_text("random")
+    other.locator("#triggers-own > button").click()
+    expect(other.locator("#triggers-n-seeds input")).to_have_value("3")
+    expect(other.locator("#triggers-only-best input")).to_be_checked()
+    expect(other.locator("#triggers-mode-field input").last).to_be_checked()
+    open_tab(other, "Heads")
+    expect(other.get_by_test_id("heads-axes-rank")).to_be_checked()
+    expect(other.get_by_test_id("heads-legend-attention")).to_have_attribute("aria-pressed", "false")
+    other.locator("#heads-fold > button").click()
+    expect(other.locator("#heads-n-ranking input")).to_have_value("7")
+    expect(other.locator("#heads-methods").get_by_label("attention", exact=True)).not_to_be_checked()
+    expect(other.locator("#heads-steps").get_by_label("every head")).to_be_checked()
+    expect(other.get_by_test_id("heads-source")).to_contain_text("computed beforehand")
+    assert {**read_query(other, *wanted), "tab": "", "__theme": ""} == {**wanted, "tab": "", "__theme": ""}
+
+
 def test_the_text_is_in_a_link_only_when_asked_for(open_page):
     page = open_page()
     asked = []
@@ -122,9 +197,13 @@ def test_the_text_is_in_a_link_only_when_asked_for(open_page):
 def test_a_hostile_link_is_text_and_runs_nothing(open_page, app_url):
     hostile = "%3Cimg src=x onerror=alert(1)%3E ${alert(2)}"
     query = f"?__theme=dark&model=sst2&rule={hostile}&tab={hostile}&layer=99&head=-1&edges=1e9&words=constructor"
+    query += (
+        f"&labels={hostile}%0A{hostile}&hidden=constructor,__proto__&across={hostile}&sort=constructor&heads-seeds=1e9"
+    )
     page = open_page(address=f"{app_url}{query}&threshold=NaN&__proto__=x#text={hostile}", width=390)
     expect(page.get_by_test_id("link-note")).to_contain_text("The link brought a text: press Run")
     expect(page.get_by_test_id("link-note")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.get_by_test_id("link-note")).to_contain_text("heads-seeds '1e9'")
     expect(page.locator("#text textarea")).to_have_value(re.compile("<img src=x"))
     assert page.evaluate(STATE)[2] == "first", "nothing was run"
     assert page.locator("img[src=x]").count() == 0

@@ -166,7 +166,7 @@ def test_the_keyboard_walks_the_tree_and_opens_a_head(tree):
 def test_the_table_behind_the_picture_has_every_edge(tree):
     tree.get_by_test_id("tree-table").locator("summary").click()
     rows = tree.get_by_test_id("tree-table").locator("tbody tr")
-    assert rows.count() == 16
+    expect(rows).to_have_count(16)
     rows.nth(2).get_by_role("button").click()
     expect(tree.get_by_role("tab", name="Heatmaps")).to_have_attribute("aria-selected", "true")
 

@@ -20,6 +20,9 @@ function tokenNode(text) {
   return make("bdi", { class: "aa-token", dir: "auto", text });
 }
 
+/** Words for screen readers alone. */
+const unseen = (text) => make("span", { class: "aa-unseen", text });
+
 let nextId = 0;
 
 function uniqueId(name) {
@@ -75,7 +78,7 @@ function helpButton(name, subject, sentences) {
 function segmented(name, caption, options, choose) {
   const group = uniqueId(name);
   const inputs = new Map();
-  const field = make("fieldset", { class: "aa-segment", "data-testid": name });
+  const field = make("fieldset", { class: "aa-segment", role: "radiogroup", "aria-label": caption, "data-testid": name });
   field.append(make("legend", { text: caption }));
   const row = make("div", { class: "aa-segment-row" });
   for (const [value, text, hint] of options) {
@@ -85,7 +88,7 @@ function segmented(name, caption, options, choose) {
       name: group,
       value,
       "data-testid": testId,
-      "aria-label": caption + ": " + (hint || text),
+      "aria-label": caption + ": " + text + (hint ? ", " + hint : ""),
       onchange: () => choose(value),
     });
     inputs.set(value, input);
@@ -109,6 +112,14 @@ function checkbox(name, text, hint, choose) {
       input.checked = value;
     },
   };
+}
+
+/** Shows a sentence, or with "" none; an error is read out at once, anything else when the reader has time. */
+function showSentence(node, text, isError) {
+  node.setAttribute("role", isError ? "alert" : "status");
+  node.classList.toggle("aa-error", Boolean(isError));
+  node.textContent = text;
+  node.hidden = !text;
 }
 
 function whenIdle(task) {

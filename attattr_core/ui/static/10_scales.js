@@ -34,19 +34,16 @@ function buildRamp(stops, size) {
   return table;
 }
 
-function isDark() {
-  return document.body.classList.contains("dark") || document.documentElement.classList.contains("dark");
-}
-
 /** The colours of the present theme, read from the page: ramps of 256 steps, and the colours canvases draw with. */
 function readTheme(node) {
   const style = getComputedStyle(node);
-  const ramps = RAMPS[isDark() ? "dark" : "light"];
   const surface = parseColour(style.backgroundColor);
+  const dark = surface.reduce((sum, part) => sum + part) < 384; // not the theme's class: the system may force colours
+  const ramps = RAMPS[dark ? "dark" : "light"];
   const build = (stops) => buildRamp([surface, ...stops.map(parseColour)], 256);
   const variable = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   return {
-    dark: isDark(),
+    dark,
     surface,
     attention: build(ramps.attention),
     negative: build(ramps.negative),

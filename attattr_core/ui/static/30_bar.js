@@ -62,7 +62,7 @@ function gaugeState(meta, layer) {
 
 function drawGauge(gauge, meta) {
   while (gauge.children.length > meta.n_layers) gauge.lastChild.remove();
-  while (gauge.children.length < meta.n_layers) gauge.append(make("span", { role: "listitem", tabindex: "0" }));
+  while (gauge.children.length < meta.n_layers) gauge.append(make("span", { role: "listitem" }));
   Array.from(gauge.children).forEach((cell, layer) => {
     const [state, mark, hint] = gaugeState(meta, layer);
     cell.className = "aa-gauge-cell aa-" + state;
@@ -171,7 +171,24 @@ function sourceNode(meta) {
   );
 }
 
+/** The certificate as a table: what its cells say, and their titles for the pointer alone. */
+function readCertificate(meta) {
+  const cells = (layer) => {
+    if (meta.delta[layer] === null) return ["…", "", "", "not computed yet"];
+    const [share, converged] = [gapShare(meta, layer), meta.converged[layer]];
+    const state = converged === null ? "" : converged ? "yes" : "no";
+    return [formatAttribution(meta.delta[layer]), share === null ? "" : formatPercent(share), String(meta.nodes[layer] ?? ""), state];
+  };
+  return {
+    caption: "Completeness of each layer",
+    titles: ["layer", "gap", "of F(A) − F(A′)", "nodes", "within the tolerance"],
+    rows: meta.delta.map((_, layer) => [String(layer + 1), ...cells(layer)]),
+  };
+}
+
 function createBar() {
+  let shown = null;
+  const table = tableFold("gauge", "The certificate as a table", () => readCertificate(shown));
   const labels = make("div");
   const middle = make("div", { class: "aa-bar-middle" });
   const gauge = make("div", {
@@ -194,6 +211,7 @@ function createBar() {
     { class: "aa-bar-right" },
     make("div", { class: "aa-gauge-line" }, gauge, help),
     certificate,
+    table.node,
     progress.node,
   );
   const node = make(
@@ -207,6 +225,8 @@ function createBar() {
   return {
     node,
     draw({ meta }) {
+      shown = meta;
+      table.draw();
       labels.replaceChildren(labelBars(meta));
       const method = make("div", { class: "aa-quiet", "data-testid": "bar-method" }, ...methodParts(meta));
       middle.replaceChildren(explainedNode(meta), method, sourceNode(meta));

@@ -20,8 +20,8 @@ const GRID_HELP =
   "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move F most. " +
   "Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer.";
 
-/** The grid; `prefix` begins its test ids, `hint` says what a cell holds. */
-function createGrid(view, { prefix = "", title = "layer × head", hint = cellHint, help = GRID_HELP } = {}) {
+/** The grid; `prefix` begins its test ids, `hint` says what a cell holds, `caption` and `write` are for its table. */
+function createGrid(view, { prefix = "", title = "layer × head", hint = cellHint, help = GRID_HELP, caption = "Largest attribution entry of each head", write = formatAttribution } = {}) {
   const table = make("div", {
     class: "aa-grid",
     role: "grid",
@@ -38,6 +38,7 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
     bar,
     most,
   );
+  const numbers = tableFold(prefix + "grid", "The heads as a table", () => readHeads(view.run.meta));
   const node = make(
     "section",
     { class: "aa-panel aa-grid-panel", "aria-label": "Layer and head" },
@@ -45,6 +46,7 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
     table,
     readout,
     legend,
+    numbers.node,
   );
   const cells = new Map();
   let shape = "";
@@ -55,6 +57,15 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
     readout.textContent = layer === null ? "" : hint(view.run.meta, layer, head);
   };
   const idle = () => describe(view.state.layer, view.state.head);
+
+  function readHeads({ n_heads: nHeads, head_max: rows }) {
+    const heads = Array.from({ length: nHeads }, (_, h) => h);
+    return {
+      caption,
+      titles: ["layer", ...heads.map((h) => "head " + (h + 1))],
+      rows: rows.map((row, layer) => [String(layer + 1), ...heads.map((h) => (row ? write(row[h]) : "…"))]).reverse(),
+    };
+  }
 
   function buildCell(layer, head) {
     const name = prefix + "cell-" + (layer + 1) + "-" + (head === null ? "sum" : head + 1);
@@ -155,6 +166,7 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
       }
       bar.style.backgroundImage = gradientOf(theme, "head");
       most.textContent = best ? formatAttribution(largest) : "…";
+      numbers.draw();
       idle();
     },
   };

@@ -77,6 +77,19 @@ function drawLabel(frame, measured, index, fontSize, align, strong) {
   context.setLineDash([]);
 }
 
+/** What a screen reader says of a picture: what it is, its strongest entry, and the keys. */
+function describePlate(title, kind, shown) {
+  const what = title + " of " + headName(shown.layer, shown.head) + ", " + shown.n + " tokens. ";
+  const [at] = strongestOf(shown[kind], shown.positions, 1);
+  const { labels } = shown.groups;
+  const write = kind === "attention" ? formatAttention : formatAttribution;
+  const strongest =
+    at === undefined
+      ? "All entries are 0. "
+      : "Strongest: " + labels[Math.floor(at / shown.n)] + " receives from " + labels[at % shown.n] + ", " + write(shown[kind][at]) + ". ";
+  return what + strongest + "Arrow keys move, Enter pins, Escape unpins.";
+}
+
 function legendNode(kind, name) {
   const marks = kind === "attention" ? ["low", "high"] : ["low", "zero", "high"];
   const numbers = Object.fromEntries(marks.map((name) => [name, make("span", { class: "aa-number" })]));
@@ -179,6 +192,7 @@ function createPlate(view, kind, { name = kind, words = PLATE_TEXT[kind] } = {})
     node,
     scroll,
     paint,
+    focus: () => canvas.focus({ preventScroll: true }),
     draw(run, state, theme, shown) {
       const available = scroll.clientWidth;
       if (available === 0) return;
@@ -194,15 +208,7 @@ function createPlate(view, kind, { name = kind, words = PLATE_TEXT[kind] } = {})
         cache: frame?.cache || {},
       };
       legend.draw(theme, shown.limits[kind]);
-      canvas.setAttribute(
-        "aria-label",
-        words.title +
-          " of " +
-          headName(shown.layer, shown.head) +
-          ", " +
-          shown.n +
-          " tokens. Arrow keys move, Enter pins, Escape unpins.",
-      );
+      canvas.setAttribute("aria-label", describePlate(words.title, kind, shown));
       resize(state);
       paint();
     },

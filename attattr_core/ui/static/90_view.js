@@ -85,6 +85,8 @@ function createView(root) {
   const controls = createControls(view);
   const grid = createGrid(view);
   const plates = [createPlate(view, "attention"), createPlate(view, "attribution")];
+  const tables = plates.map((plate, k) => createEntries(["attention", "attribution"][k], () => shown));
+  plates.forEach((plate, k) => plate.node.append(tables[k].node));
   const lists = createLists(view);
   const selection = make("h3", { class: "aa-selection", "data-testid": "selection" });
   const hoverLine = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "hover-line" });
@@ -145,6 +147,10 @@ function createView(root) {
       if (shown && !empty) plate.draw(run, kept.state, theme, shown);
       else plate.clear();
     }
+    if (!shown || empty) return;
+    for (const table of tables) table.draw();
+    if (kept.wasOpened) plates[1].focus();
+    kept.wasOpened = false;
   }
 
   /** Stands above long texts all the time, so that the maps do not jump when the whole one arrives. */
@@ -172,19 +178,15 @@ function createView(root) {
     hoverLine.replaceChildren(...parts);
   }
 
-  function showMessage(text, isError) {
-    message.textContent = text;
-    message.hidden = !text;
-    message.classList.toggle("aa-error", Boolean(isError));
-  }
+  const showMessage = (text, isError) => showSentence(message, text, isError);
 
   /** Selects the strongest head of a new text, while running and again when done, unless the user has chosen one. */
   function autoSelect(run, isNew) {
     const { state, linked } = kept;
     const { n_layers: nLayers, n_heads: nHeads, status } = run.meta;
-    if (isNew && linked && run.id !== "first" && (linked.run ?? run.id) === run.id) {
+    if (isNew && linked && (linked.run ?? run.id) === run.id) {
       Object.assign(state, { layer: linked.layer, head: linked.head, chosen: true });
-      kept.linked = null;
+      if (run.id !== "first") kept.linked = null; // what the page begins with is no answer to the link
     }
     const outside = state.layer >= nLayers || (state.head !== null && state.head >= nHeads);
     if (outside) Object.assign(state, { layer: 0, head: null, chosen: false });
@@ -235,6 +237,7 @@ function createView(root) {
   /** Another view of this run asks for a head and a pinned entry; this one may not be mounted yet, or behind. */
   kept.open = (wanted) => {
     kept.wanted = wanted;
+    kept.wasOpened = true; // the control that was used is gone with its tab: the map takes the focus
     openWanted();
   };
 
@@ -282,25 +285,13 @@ function createView(root) {
     view.invalidate("theme", "maps");
   }
 
-  function watchSurroundings() {
-    const themes = new MutationObserver(() => (root.isConnected ? restyle() : themes.disconnect()));
-    for (const node of [document.body, document.documentElement])
-      themes.observe(node, { attributes: true, attributeFilter: ["class"] });
-    let width = 0;
-    new ResizeObserver(() => {
-      if (root.clientWidth === width) return;
-      width = root.clientWidth;
-      view.invalidate("bar", "controls", "grid", "maps", "lists");
-    }).observe(root);
-    document.fonts?.ready.then(() => view.invalidate("maps"));
-  }
-
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !kept.state.pin || root.querySelector(":popover-open")) return;
     kept.state.pin = null;
     view.invalidate("hover");
   });
-  watchSurroundings();
+  watchSurroundings(root, restyle, () => view.invalidate("bar", "controls", "grid", "maps", "lists"));
+  document.fonts?.ready.then(() => view.invalidate("maps"));
   joinLink("heatmaps", kept, restore);
   exposeForTests(root, view, () => shown);
   return { receive, fail };

@@ -67,9 +67,10 @@ function createPicture(name, read, pick) {
   svg.addEventListener("click", () => at !== null && pick?.(at));
   svg.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && at !== null) pick?.(at);
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const step = { ArrowLeft: -1, ArrowRight: 1, Home: -points.length, End: points.length }[event.key];
     if (!step || !points.length) return;
-    point(Math.min(points.length - 1, Math.max(0, at === null ? 0 : at + step)));
+    const from = at ?? (step > 0 ? -1 : 0);
+    point(Math.min(points.length - 1, Math.max(0, from + step)));
     event.preventDefault();
   });
   return {
@@ -94,17 +95,15 @@ function createPicture(name, read, pick) {
   };
 }
 
-function createTable() {
-  const summary = make("summary", { text: "The numbers as a table" });
-  const box = make("div", { class: "aa-tree-table" });
-  const node = make("details", {}, summary, box);
+/** The numbers of a chart as a table. */
+function createTable(name) {
+  let content = null;
+  const fold = tableFold(name, "The numbers as a table", () => content);
   return {
-    node,
-    draw(titles, rows) {
-      const cells = (row) => row.map((text) => make("td", { class: "aa-number", text }));
-      const head = make("thead", {}, make("tr", {}, ...titles.map((text) => make("th", { scope: "col", text }))));
-      const body = make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells(row))));
-      box.replaceChildren(make("table", {}, head, body));
+    node: fold.node,
+    draw(caption, titles, rows) {
+      content = { caption, titles, rows };
+      fold.draw();
     },
   };
 }

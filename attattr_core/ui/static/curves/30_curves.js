@@ -35,7 +35,7 @@ function createCurves(root, kept) {
   };
   const picture = createPicture("curves", read);
   const legend = make("div", { class: "aa-chart-legend", "data-testid": "curves-legend" });
-  const table = createTable();
+  const table = createTable("curves");
   const panel = panelOf(
     "curves",
     "deletion curve of this input",
@@ -82,6 +82,7 @@ function createCurves(root, kept) {
       legendItem("random", "random, " + values.random.length + " orders", area("random")),
     );
     table.draw(
+      verb + ": " + message.unit + " of " + message.label,
       ["edges", "tree", "raw attention", "random, mean", "random, range"],
       xs.map((count, k) => [
         String(count),

@@ -35,7 +35,7 @@ function createMeans(root, kept) {
   const picture = createPicture("means", read);
   const legend = make("div", { class: "aa-chart-legend", "data-testid": "means-legend" });
   const source = make("p", { class: "aa-quiet", "data-testid": "means-source" });
-  const table = createTable();
+  const table = createTable("means");
   const panel = panelOf(
     "means",
     "mean deletion over a data set",
@@ -68,8 +68,9 @@ function createMeans(root, kept) {
       draw("path", { class: "aa-band aa-band-" + name, d: bandPath(axes, xs, shown[name].low, shown[name].high) }),
       draw("path", { class: "aa-line aa-line-" + name, d: linePath(axes, xs, shown[name].mean) }),
     ]);
-    picture.show(width, axes, xs, "Mean drop of F by the number of edges removed, " + shown.n + " examples", ...parts);
     const wins = (name) => "trees of " + shown.n_edges.toFixed(0) + " edges win in " + formatPercent(shown.wins[name]);
+    const label = "Mean drop of F by the number of edges removed, " + shown.n + " examples: against raw attention " + wins("attention") + ", against random ones " + wins("random");
+    picture.show(width, axes, xs, label + ". Left and right arrows read it.", ...parts);
     legend.replaceChildren(
       legendItem("tree", kept.mode + " tree", null),
       legendItem("attention", "raw attention", wins("attention")),
@@ -78,6 +79,7 @@ function createMeans(root, kept) {
     const interval = (name, k) =>
       formatOutput(shown[name].mean[k]) + " (" + formatOutput(shown[name].low[k]) + " to " + formatOutput(shown[name].high[k]) + ")";
     table.draw(
+      "Mean drop of F by the number of edges removed, " + shown.n + " examples, with 95 % intervals",
       ["edges", ...ORDERS.map(([, words]) => words)],
       xs.map((count, k) => [String(count), ...ORDERS.map(([name]) => interval(name, k))]),
     );

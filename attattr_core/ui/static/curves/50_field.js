@@ -2,7 +2,7 @@
 
 function createField(root) {
   let message = null;
-  const table = createTable();
+  const table = createTable("field");
   const svg = draw("svg", { class: "aa-chart-svg", role: "img", "data-testid": "field-picture", direction: "ltr" });
   const legend = make("div", { class: "aa-chart-legend" });
   const panel = panelOf(
@@ -46,7 +46,9 @@ function createField(root) {
     });
     svg.setAttribute("width", width);
     svg.setAttribute("height", height);
-    svg.setAttribute("aria-label", "Distance of the strongest edges by layer");
+    const reach = shown.map((row) => Math.max(-1, ...row));
+    const far = reach.indexOf(Math.max(...reach));
+    svg.setAttribute("aria-label", "Distance of the strongest edges by layer; the furthest, " + reach[far] + " tokens, is in layer " + (far + 1) + ".");
     svg.replaceChildren(axes.node, ...parts);
     const dot = draw("svg", { width: 12, height: 10, "aria-hidden": "true" }, draw("circle", { class: "aa-dot", cx: 6, cy: 5, r: 3 }));
     const box = draw("svg", { width: 26, height: 10, "aria-hidden": "true" }, draw("line", { class: "aa-box-whisker", x1: 1, x2: 25, y1: 5, y2: 5 }), draw("rect", { class: "aa-box", x: 7, y: 1, width: 12, height: 8 }));
@@ -56,6 +58,7 @@ function createField(root) {
     );
     const list = (row) => (row && !row.includes(null) ? row.map((value) => String(Math.round(value * 10) / 10)) : message.names.map(() => ""));
     table.draw(
+      "Distance in tokens of the five strongest edges of each layer",
       ["layer", "this input", ...(quantiles ? message.names.map((name) => name + " %") : [])],
       rows.map((row, k) => [String(row), shown[k].join(", ") || "none", ...(quantiles ? list(quantiles[k]) : [])]),
     );

@@ -24,10 +24,10 @@ function greyAt(theme, share) {
   return "rgb(" + theme.surface.map((part) => Math.round(part + (end - part) * Math.max(0, Math.min(1, share)))).join(",") + ")";
 }
 
-/** Whether black is read better on a colour than white. */
-function isBright(colour) {
-  const [red, green, blue] = colour.match(/[0-9]+/g).map(Number);
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
+/** Black or white, whichever stands out more (WCAG's relative luminance; at least 4.5 to 1 on any colour). */
+function inkOn(colour) {
+  const [red, green, blue] = colour.match(/[0-9]+/g).map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
 }
 
 function gradientFor(paint) {
@@ -123,7 +123,7 @@ function createGrid(view, method) {
         cell.textContent = pruned ? "×" : "";
         const colour = pending ? "" : paint.at(paint.share(index));
         cell.style.backgroundColor = colour;
-        cell.style.color = pending ? "" : isBright(colour) ? "#18181b" : "#fafafa";
+        cell.style.color = pending ? "" : inkOn(colour);
         cell.setAttribute("aria-label", headName(message, index) + ": " + words(importance, index) + (pruned ? ", pruned" : ""));
         cell.tabIndex = index === focus ? 0 : -1;
       });
@@ -146,6 +146,18 @@ function formatSigned(importance, value) {
   return importance.values.some((other) => other < 0) ? formatAttribution(value) : formatSmall(value);
 }
 
+/** Some importances, head by head, as a table. */
+function readHeads({ message, mask }, importances, nameOf) {
+  const cell = (importance, k) =>
+    importance.values[k] === null ? "…" : formatSigned(importance, importance.values[k]) + " (" + importance.rank[k] + ")";
+  const row = (k) => [headName(message, k), ...importances.map((importance) => cell(importance, k)), mask.pruned.has(k) ? "yes" : "no"];
+  return {
+    caption: "Importance of each head, and its rank from the most important",
+    titles: ["head", ...importances.map(nameOf), "pruned"],
+    rows: Array.from({ length: message.n_layers * message.n_heads }, (_, k) => row(k)),
+  };
+}
+
 function createGrids(view) {
   const row = make("div", { class: "aa-heads-grids" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "heads-hover" });
@@ -158,6 +170,9 @@ function createGrids(view) {
     ],
     (value) => view.change({ colour: value }),
   );
+  const table = tableFold("heads-grids", "The heads as a table", () =>
+    readHeads(view, ownImportances(view.message), (importance) => methodName(importance.method)),
+  );
   let grids = new Map();
   let names = "";
 
@@ -168,8 +183,9 @@ function createGrids(view) {
     else line.textContent = headName(message, pointed) + (view.mask.pruned.has(pointed) ? " · pruned" : "") + " · click to open it in Heatmaps";
   }
 
+
   return {
-    node: make("div", {}, line, row),
+    node: make("div", {}, line, row, table.node),
     colour,
     draw(theme) {
       const own = ownImportances(view.message);
@@ -182,6 +198,7 @@ function createGrids(view) {
       row.classList.toggle("aa-heads-wide", view.message.n_heads > 12);
       for (const importance of own) grids.get(importance.method).draw(importance, view.mask, theme);
       colour.show(view.state.colour);
+      table.draw();
       pointLine();
     },
     point() {

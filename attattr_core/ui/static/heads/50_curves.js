@@ -82,7 +82,7 @@ function createCurveChart(view, name, title, help, { select, share, xTitle, xLas
     return parts;
   };
   const picture = createPicture(name, line, pick && ((k) => pick(points[k])));
-  const table = createTable();
+  const table = createTable(name);
   const panel = panelOf(name, title, help, ...picture.nodes, table.node);
   return {
     node: panel.node,
@@ -99,8 +99,12 @@ function createCurveChart(view, name, title, help, { select, share, xTitle, xLas
       const unpruned = level === undefined ? null : draw("line", { class: "aa-unpruned", x1: axes.box.left, x2: axes.box.right, y1: round(axes.y(level)), y2: round(axes.y(level)) });
       const isChosen = ({ method }) => state.bands === "all" || method === "random" || method === state.method || curves.length < 3;
       const lines = drawCurves(axes, curves, (curve) => share(curve, message), isChosen);
-      picture.show(width, axes, xs, title + ": " + METRICS[message.metric] + " by heads pruned", unpruned, ...lines, ...(mark ? mark(axes) : []));
+      const label = title + ": " + METRICS[message.metric] + " by heads pruned";
+      const areas = curves.filter((curve) => curve.area !== null && curve.area !== undefined).map((curve) => methodName(curve.method) + " " + formatMetric(curve.area));
+      const known = areas.length ? "; areas under the curves: " + areas.join(", ") : "";
+      picture.show(width, axes, xs, label + known + ". Left and right arrows read it" + (pick ? ", Enter prunes so many." : "."), unpruned, ...lines, ...(mark ? mark(axes) : []));
       table.draw(
+        label,
         ["heads", ...curves.map((curve) => methodName(curve.method))],
         points.map((n) => [
           String(n),

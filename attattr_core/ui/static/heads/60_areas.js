@@ -13,7 +13,7 @@ function whiskerCell(curve, low, high) {
 const formatChange = (value) => signed(value, Math.abs(value).toFixed(3));
 
 function createAreas(view) {
-  const body = make("div", { class: "aa-tree-table aa-areas", role: "region", "aria-label": "Areas", tabindex: "0", "data-testid": "heads-areas" });
+  const body = make("div", { class: "aa-table-scroll aa-areas", role: "region", "aria-label": "Areas", tabindex: "0", "data-testid": "heads-areas" });
   const panel = panelOf(
     "heads-areas",
     "area under the curves",
@@ -37,10 +37,11 @@ function createAreas(view) {
           make("td", { class: "aa-number aa-quiet", text: formatChange(row.low) + " to " + formatChange(row.high) }),
         ];
       });
-    const rows = pairs.map((pair) => make("tr", {}, make("td", { text: methodName(pair.method) + " − " + methodName(pair.other) }), ...cells(pair)));
+    const rows = pairs.map((pair) => make("tr", {}, make("th", { scope: "row", text: methodName(pair.method) + " − " + methodName(pair.other) }), ...cells(pair)));
     const titles = ["difference on the same examples", ...DIRECTIONS.map(([, words]) => words)];
     const head = make("tr", {}, ...titles.map((text, k) => make("th", { scope: k ? "colgroup" : "col", colspan: k ? 2 : null, text })));
-    return make("table", { "data-testid": "heads-differences" }, make("thead", {}, head), make("tbody", {}, ...rows));
+    const caption = make("caption", { text: "Differences of areas with 95 % intervals" });
+    return make("table", { "data-testid": "heads-differences" }, caption, make("thead", {}, head), make("tbody", {}, ...rows));
   }
 
   return {
@@ -58,10 +59,11 @@ function createAreas(view) {
       ];
       const rows = ownMethods(known).map((method) => {
         const curves = DIRECTIONS.map(([direction]) => known.find((curve) => curve.method === method && curve.direction === direction));
-        return make("tr", { "data-testid": "heads-area-" + method }, make("td", { text: methodName(method) }), ...curves.flatMap(cellsOf));
+        return make("tr", { "data-testid": "heads-area-" + method }, make("th", { scope: "row", text: methodName(method) }), ...curves.flatMap(cellsOf));
       });
       const titles = make("tr", {}, make("th", { scope: "col", text: "by" }), ...DIRECTIONS.map(([, words], k) => make("th", { scope: "colgroup", colspan: 3, text: words + (k ? " (smaller is better)" : " (larger is better)") })));
-      body.replaceChildren(...[make("table", {}, make("thead", {}, titles), make("tbody", {}, ...rows)), differenceTable(message)].filter(Boolean));
+      const caption = make("caption", { text: "Areas with 95 % intervals" });
+      body.replaceChildren(...[make("table", {}, caption, make("thead", {}, titles), make("tbody", {}, ...rows)), differenceTable(message)].filter(Boolean));
     },
   };
 }

@@ -19,6 +19,7 @@ function createScatter(view) {
   const ring = draw("circle", { class: "aa-scatter-ring", r: 6, visibility: "hidden" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "heads-scatter-hover" });
   const words = make("p", { "data-testid": "heads-correlation" });
+  const table = tableFold("heads-scatter", "The dots as a table", () => readHeads(view, pair, labelOf));
   const panel = panelOf(
     "heads-scatter",
     "two importances compared",
@@ -28,6 +29,7 @@ function createScatter(view) {
     words,
     svg,
     line,
+    table.node,
   );
   let places = [];
   let pair = null;
@@ -126,8 +128,9 @@ function createScatter(view) {
       const dots = places.map((place, k) => place && draw("circle", { class: "aa-scatter-dot" + (mask.pruned.has(k) ? " aa-scatter-pruned" : ""), cx: round(place[0]), cy: round(place[1]), r: 3.2 }));
       svg.setAttribute("width", width);
       svg.setAttribute("height", axes.height);
-      svg.setAttribute("aria-label", x.title + " against " + y.title + ". Left and right arrows walk the heads, Enter opens one.");
+      svg.setAttribute("aria-label", x.title + " against " + y.title + ": " + words.textContent + ". Left and right arrows walk the heads, Enter opens one.");
       svg.replaceChildren(axes.node, ...dots.filter(Boolean), ring);
+      table.draw();
       point(view.pointed);
     },
   };

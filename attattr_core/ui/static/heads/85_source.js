@@ -43,7 +43,7 @@ const formatLeft = (seconds) => (seconds >= 90 ? Math.round(seconds / 60) + " mi
 
 /** What the smaller model is, beside the one it was made from. */
 function createSmaller() {
-  const body = make("div", { class: "aa-tree-table" });
+  const body = make("div", { class: "aa-table-scroll", role: "region", tabindex: "0", "aria-label": "Before and after" });
   const words = make("p");
   const node = make("div", { class: "aa-smaller", "data-testid": "heads-smaller" }, make("h4", { text: "the smaller model" }), words, body);
   return {
@@ -53,7 +53,7 @@ function createSmaller() {
       if (!smaller) return;
       words.textContent = smaller.sentence;
       const cells = (row) => row.map((text, k) => make(k ? "td" : "th", { class: k ? "aa-number" : null, scope: k ? null : "row", text }));
-      const head = make("thead", {}, make("tr", {}, ...["", "before", "after", ""].map((text) => make("th", { scope: "col", text }))));
+      const head = make("thead", {}, make("tr", {}, ...["measure", "before", "after", "change"].map((text) => make("th", { scope: "col", text }))));
       body.replaceChildren(make("table", {}, head, make("tbody", {}, ...smaller.rows.map((row) => make("tr", {}, ...cells(row))))));
     },
   };

@@ -132,11 +132,7 @@ function createView(root) {
     invalidate();
   };
 
-  function showNote(text, isError) {
-    note.textContent = text;
-    note.hidden = !text;
-    note.classList.toggle("aa-error", Boolean(isError));
-  }
+  const showNote = (text, isError) => showSentence(note, text, isError);
 
   view.receive = (value) => {
     if (value && value !== kept.value) {

@@ -69,6 +69,7 @@ function drawCard() {
     part("notice", content.notice, "aa-card-notice"),
   ];
   card.replaceChildren(...nodes.filter((node) => node.textContent || node.tagName === "PROGRESS"));
+  if (card.dataset.testid === "card") window.__attattr?.link?.setLabels(content.renamed ? content.labels : []);
 }
 
 watch("value", drawCard);

@@ -30,13 +30,20 @@ function evidenceTable({ evidence }, labels) {
   const head = build("tr");
   const isValue = evidence[0][2].length === 1;
   const columns = isValue ? ["value"] : evidence[0][2].map((_, k) => k + " " + (labels[k] ?? ""));
-  for (const text of ["probe", "expected", ...columns, ""]) head.append(build("th", text));
+  for (const text of ["probe", "expected", ...columns, "as expected"]) {
+    const cell = build("th", text);
+    cell.scope = "col";
+    head.append(cell);
+  }
   const [top, body] = [build("thead"), build("tbody")];
   top.append(head);
   body.append(...evidence.map(evidenceRow));
   table.append(top, body);
   const scroll = build("div", undefined, "aa-names-scroll");
   scroll.append(table);
+  scroll.tabIndex = 0; // the keyboard scrolls it
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "Evidence");
   const fold = build("details");
   const right = evidence.filter((row) => row[3]).length;
   fold.append(build("summary", "Evidence: " + right + " of " + evidence.length + " probes as expected"), scroll);

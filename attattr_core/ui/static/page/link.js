@@ -1,12 +1,14 @@
-// The address of the page says what is shown: checkpoint, label, convention, tab, and how its views look at the result.
+// The address of the page says what is shown: checkpoint, label, convention, tab, fields of the tabs, label names of the
+// visitor's own, and how the views look at their results.
 // It never says the text by itself: that stands in a copied link where it was asked for, behind "#", which no browser
 // sends. The value is JSON from Python: {fields, values, query, run, start, note}; addresses come from strangers, so that
 // everything read from one is checked here or by Python, and set as text.
 
 const box = element.querySelector(".aa-status");
-const { fields: FIELDS } = JSON.parse(props.value); // names of the header's fields, with what they hold at first
+const { fields: FIELDS } = JSON.parse(props.value); // names of the fields, with what they hold at first
 const MAX_FRAGMENT = 8000;
 const MAX_WORD = 200;
+const MAX_LABELS = 1000;
 const REST = 400; // milliseconds between two changes of the address: browsers count them
 
 const oneOf = (...names) => (text) => (names.includes(text) ? text : undefined);
@@ -14,6 +16,12 @@ const numberIn = (least, most) => (text) => (/^\d+(\.\d+)?$/.test(text) && Numbe
 const wholeIn = (least, most) => (text) => (/^\d+$/.test(text) ? numberIn(least, most)(text) : undefined);
 const place = (text) => wholeIn(1, 64)(text);
 const yesNo = (text) => (text === "1" ? true : text === "0" ? false : undefined);
+const anyWord = (text) => text || undefined;
+const METHODS = ["attattr", "taylor", "taylor-authors", "ablation", "attention", "random"];
+/** Lines that are switched off. */
+const readHidden = (text) => Object.fromEntries(text.split(",").filter((name) => METHODS.includes(name)).map((name) => [name, true]));
+const writeHidden = (hidden) => Object.keys(hidden).filter((name) => hidden[name]).join(",");
+const COLUMNS = ["strength", "label", "success", "random"].flatMap((name) => [name, name + "-up"]);
 const arrow = (text) => oneOf("all", "A→A", "A→B", "B→A", "B→B")(text.replace("-", "→"));
 
 /** Words for values of a view's state: [name, key of the state, reading, what it is at first, writing]. */
@@ -34,16 +42,28 @@ const WORDS = {
     ["tree-words", "words", yesNo, true],
   ],
   heads: [
-    ["method", "method", oneOf("attattr", "taylor", "taylor-authors", "ablation", "attention", "random"), "attattr"],
+    ["method", "method", oneOf(...METHODS), "attattr"],
     ["order", "direction", oneOf("least-first", "most-first"), "least-first"],
     ["pruned", "n", wholeIn(0, 4096), null],
     ["colour", "colour", oneOf("value", "rank"), "value"],
+    ["bands", "bands", oneOf("chosen", "all"), "chosen"],
+    ["hidden", "hidden", readHidden, {}, writeHidden],
+    ["layerwise", "layerwise", oneOf("least-first", "most-first"), "least-first"],
+    ["across", "x", anyWord, null],
+    ["upward", "y", anyWord, null],
+    ["axes", "axes", oneOf("value", "rank"), "value"],
+  ],
+  triggers: [
+    ["mined", "mode", oneOf("paper", "pooled"), null],
+    ["sort", "sort", oneOf(...COLUMNS), null],
+    ["hide", "hide", yesNo, false],
+    ["measure", "measure", oneOf("accuracy", "success"), "accuracy"],
   ],
 };
 const EDGES = { flow: 16, paper: 100 };
 const TABS = ["heatmaps", "tree", "heads", "triggers", "about"];
-const NAMES = new Set([...FIELDS.map(([name]) => name), "tab", "layer", "head", "edges", ...Object.values(WORDS).flat().map(([name]) => name)]);
-const plain = (value) => (value === true ? "1" : value === false ? "0" : String(value));
+const NAMES = new Set([...FIELDS.map(([name]) => name), "labels", "tab", "layer", "head", "edges", ...Object.values(WORDS).flat().map(([name]) => name)]);
+const plain = (value) => (value === true ? "1" : value === false ? "0" : String(value ?? "")); // lists with commas
 
 /** The state of a view that words ask for, whole: what is not named is as at first. */
 function readState(view, words) {
@@ -61,6 +81,7 @@ function writeState(view, state, isExact) {
   const words = {};
   for (const [name, key, , first, write = plain] of WORDS[view])
     if (state[key] !== undefined && state[key] !== first) words[name] = write(state[key]);
+  for (const [name, value] of Object.entries(words)) if (value === "" || value.length > MAX_WORD) delete words[name];
   if (view === "tree" && state.edges && state.edges[state.mode] !== EDGES[state.mode]) words.edges = plain(state.edges[state.mode]);
   if (view === "heatmaps" && state.layer !== undefined && (state.chosen || isExact))
     Object.assign(words, { layer: plain(state.layer + 1), head: state.head === null ? "sum" : plain(state.head + 1) });
@@ -70,13 +91,14 @@ function writeState(view, state, isExact) {
 function readAddress() {
   const words = {};
   for (const [name, value] of new URLSearchParams(location.search))
-    if (NAMES.has(name) && value.length <= MAX_WORD) words[name] = value;
+    if (NAMES.has(name) && value.length <= (name === "labels" ? MAX_LABELS : MAX_WORD)) words[name] = value;
   const fragment = new URLSearchParams(location.hash.slice(1));
   return { words, text: fragment.get("text"), pair: fragment.get("pair") };
 }
 
 function createLink() {
-  const values = Object.fromEntries(FIELDS); // of the header's fields
+  const values = Object.fromEntries(FIELDS); // of the fields
+  let labels = ""; // names that the visitor gave the classes, one a line
   let before = {}; // the same, before an address asked for others
   const waiting = {}; // states of views that are not on the page yet
   let tab = "heatmaps";
@@ -88,6 +110,7 @@ function createLink() {
   function words(isExact = false) {
     const found = {};
     for (const [name, first] of FIELDS) if (values[name] !== first && values[name] !== "") found[name] = values[name];
+    if (labels && labels.length <= MAX_LABELS) found.labels = labels;
     if (tab !== "heatmaps") found.tab = tab;
     for (const view of Object.keys(WORDS)) Object.assign(found, writeState(view, views()[view]?.state ?? waiting[view] ?? {}, isExact));
     return isExact || Object.keys(found).length ? { [FIELDS[0][0]]: values[FIELDS[0][0]], ...found } : found;
@@ -140,8 +163,14 @@ function createLink() {
       timer ??= setTimeout(writeAddress, REST);
     },
 
-    setFields(given) {
-      FIELDS.forEach(([name], k) => (values[name] = given[k] === null || given[k] === undefined ? "" : String(given[k])));
+    /** Fields of a part of the page, which begin at the place `start` of all. */
+    setFields(given, start) {
+      given.forEach((value, k) => (values[FIELDS[start + k][0]] = plain(value)));
+      link.changed();
+    },
+
+    setLabels(names) {
+      labels = names.join("\n");
       link.changed();
     },
 
@@ -150,8 +179,11 @@ function createLink() {
       link.changed();
     },
 
-    /** What a bundle says about the view. */
-    words: () => words(true),
+    /** What a bundle says about the view; its result has the label names. */
+    words() {
+      const { labels: own, ...found } = words(true);
+      return found;
+    },
 
     /** Copies a link; gives a sentence, and the link where the browser does not let it be copied. */
     async copy(hasText) {
@@ -181,6 +213,7 @@ function createLink() {
     // Until Python has answered, the address stays as it came.
     before = { ...values };
     for (const [name] of FIELDS) values[name] = asked[name] ?? values[name];
+    labels = asked.labels ?? labels;
     tab = TABS.includes(asked.tab) ? asked.tab : tab;
     trigger("restore", { query: asked, text, pair, may_start: window.top === window });
   }

@@ -26,6 +26,14 @@ function edgeName(message, tree, edge) {
   );
 }
 
+/** What a screen reader says of the whole tree. */
+function treeName(message, tree) {
+  const n = tree.edges.length;
+  const strongest = tree.edges.reduce((best, edge) => (best && best.value >= edge.value ? best : edge), null);
+  const keeps = "Attribution tree of " + n + (n === 1 ? " edge" : " edges") + ", " + formatPercent(tree.share) + " of the positive attribution. ";
+  return keeps + (strongest ? "Strongest: " + edgeName(message, tree, strongest) + ". " : "") + "Arrow keys walk, Enter opens a head.";
+}
+
 /** The highest point of each token of the tree. */
 function columnTops(tree, nLayers) {
   const tops = new Map([[tree.root, nLayers]]);

@@ -25,36 +25,36 @@ function edgeParts(message, tree, edge) {
   ];
 }
 
-function createTable(open) {
-  const summary = make("summary", {});
-  const body = make("tbody");
-  const titles = ["layer", "receiver ← sender", "attribution", "share", "heads that carry it most", ""];
-  const head = make("thead", {}, make("tr", {}, ...titles.map((text) => make("th", { scope: "col", text }))));
-  const scroll = make("div", { class: "aa-tree-table" }, make("table", {}, head, body));
-  const node = make("details", { "data-testid": "tree-table" }, summary, scroll);
-
-  function row(message, tree, edge) {
-    const { tokens } = tree.view;
-    const name = "Open head " + (edge.heads[0][0] + 1) + " of layer " + (edge.layer + 1);
-    const words = make("td", {}, tokenNode(tokens[edge.receiver]), " ← ", tokenNode(tokens[edge.sender]));
-    const numbers = [formatAttribution(edge.value), formatPercent(shareOfMass(tree, edge))];
-    return make(
-      "tr",
-      {},
-      make("td", { class: "aa-number", text: String(edge.layer + 1) }),
-      words,
-      ...numbers.map((text) => make("td", { class: "aa-number", text })),
-      make("td", { class: "aa-number", text: headParts(edge) }),
-      make("td", {}, make("button", { type: "button", class: "aa-button", text: "open", "aria-label": name, onclick: () => open(edge) })),
-    );
-  }
-
+/** The edges as a table; each opens its strongest head. */
+function createEdgeTable(open) {
+  let shown = null;
+  const fold = tableFold("tree", "", () => readEdges(shown, open));
   return {
-    node,
+    node: fold.node,
     draw(message, tree) {
-      summary.textContent = "The edges as a table (" + tree.edges.length + ")";
-      const strongest = [...tree.edges].sort((a, b) => b.value - a.value);
-      body.replaceChildren(...strongest.map((edge) => row(message, tree, edge)));
+      shown = { message, tree };
+      fold.rename("The edges as a table (" + tree.edges.length + ")");
+      fold.draw();
     },
+  };
+}
+
+function readEdges({ message, tree }, open) {
+  const tokens = nameTokens(tree.view.tokens);
+  const row = (edge) => {
+    const name = "Open head " + (edge.heads[0][0] + 1) + " of layer " + (edge.layer + 1);
+    return [
+      String(edge.layer + 1),
+      make("span", {}, tokenNode(tokens[edge.receiver]), " ← ", tokenNode(tokens[edge.sender])),
+      formatAttribution(edge.value),
+      formatPercent(shareOfMass(tree, edge)),
+      headParts(edge),
+      make("button", { type: "button", class: "aa-button", text: "open", "aria-label": name, onclick: () => open(edge) }),
+    ];
+  };
+  return {
+    caption: "Edges of the attribution tree for " + message.label + ", the strongest first",
+    titles: ["layer", "receiver ← sender", "attribution", "share", "heads that carry it most", "heatmap"],
+    rows: [...tree.edges].sort((a, b) => b.value - a.value).map(row),
   };
 }

@@ -27,7 +27,7 @@ function createView(root) {
   const open = (edge) => openHeatmap(view.message, edge);
   const controls = createControls(view);
   const mass = createMass();
-  const table = createTable(open);
+  const table = createEdgeTable(open);
   const hoverLine = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "tree-hover" });
   const buttons = make(
     "div",
@@ -89,7 +89,7 @@ function createView(root) {
     const { n_layers: nLayers } = view.message;
     svg.setAttribute("width", width);
     svg.setAttribute("height", Math.ceil(place.height));
-    svg.setAttribute("aria-label", "Attribution tree of " + tree.edges.length + " edges. Arrow keys walk, Enter opens a head.");
+    svg.setAttribute("aria-label", treeName(view.message, tree));
     bands.replaceChildren(...drawBands(view.message, place, width));
     stage.replaceChildren(
       drawColumns(tree, place, nLayers),
@@ -190,11 +190,7 @@ function createView(root) {
     event.preventDefault();
   });
 
-  function showMessage(text, isError) {
-    message.textContent = text;
-    message.hidden = !text;
-    message.classList.toggle("aa-error", Boolean(isError));
-  }
+  const showMessage = (text, isError) => showSentence(message, text, isError);
 
   view.receive = (value) => {
     if (!value) {

@@ -1,8 +1,26 @@
 // What the parts of the tab share, and what outlives them: Gradio builds a tab's components anew when it is opened.
 
 window.__attattr ||= {};
-window.__attattr.triggers ||= { mode: null, picked: {}, chosen: {}, sort: null, hide: false, measure: "accuracy", listeners: new Set() };
+window.__attattr.triggers ||= {
+  mode: null,
+  picked: {},
+  chosen: {},
+  sort: null,
+  hide: false,
+  measure: "accuracy",
+  listeners: new Set(),
+  /** What the page's address says; an order is a column, from its largest value down unless "-up" follows. */
+  get state() {
+    const { mode, sort, hide, measure } = this;
+    return { mode, sort: sort && sort.by + (sort.down ? "" : "-up"), hide, measure };
+  },
+};
 const triggersKept = window.__attattr.triggers;
+
+function takeTriggersState({ mode, sort, hide, measure }) {
+  const [, by, up] = sort?.match(/^(.*?)(-up)?$/) ?? [];
+  Object.assign(triggersKept, { mode, hide, measure, sort: by ? { by, down: !up } : null });
+}
 
 /** What `attattr_core.triggers.tables.find_verdict` says, and the class that marks it. */
 const VERDICTS = { "more than chance": "beats", "no more than chance": "no" };

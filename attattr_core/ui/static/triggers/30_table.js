@@ -31,6 +31,7 @@ function createTriggerTable(pick) {
         const same = triggersKept.sort?.by === column.name;
         triggersKept.sort = { by: column.name, down: same ? !triggersKept.sort.down : true };
         redraw();
+        tellLink();
       };
       cell.append(make("button", { type: "button", class: "aa-sort", title: column.hint, text: column.title, "data-testid": "sort-" + column.name, onclick: sort }));
     }

@@ -1,6 +1,8 @@
 // The three triggers that lower a class's accuracy most, and their mean, as the paper reports them: chosen on one half of
 // the examples and confirmed on the other. Older files have no halves: their numbers are of all examples.
 
+const BEST_COLUMNS = ["before", "trigger", "random"];
+
 function createBest(pick, save) {
   const body = make("div", { class: "aa-best", "data-testid": "triggers-best" });
   const unsplit = make("p", { class: "aa-quiet", text: "Chosen on the very examples that they are shown for, so that a part of their effect is luck." });
@@ -32,7 +34,7 @@ function createBest(pick, save) {
     const before = (isSplit ? study.confirmed_before : study.before).accuracy[k];
     const after = (isSplit ? row.study.confirmed_after : row.study.after).accuracy[k];
     const values = [before, after, meanOfList(draws.map((draw) => draw[k]))];
-    const numbers = values.map((value) => make("span", { class: "aa-number", text: percent(value) }));
+    const numbers = values.map((value, at) => make("span", { class: "aa-number" }, unseen(BEST_COLUMNS[at] + " "), percent(value)));
     const words = make("span", { class: "aa-best-words aa-quiet" }, ...(isSplit ? confirmedParts(study, row, k) : []));
     const button = make("button", { type: "button", class: "aa-item aa-best-row", "data-testid": "best-row", onclick: () => pick(row) }, chipsOf(row), ...numbers, words);
     return { node: button, values };
@@ -52,7 +54,7 @@ function createBest(pick, save) {
         "div",
         { class: "aa-best-row aa-quiet" },
         make("span", {}, make("bdi", { class: "aa-strong", text: label }), n ? " · confirmed on " + n : ""),
-        ...["before", "trigger", "random"].map((text) => make("span", { text })),
+        ...BEST_COLUMNS.map((text) => make("span", { text })),
       ),
       ...lines.map((one) => one.node),
       lines.length

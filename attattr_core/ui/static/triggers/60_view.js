@@ -20,10 +20,12 @@ function createTriggers(root) {
     keepPick();
     redraw();
     announce();
+    tellLink();
   });
   const measure = segmented("triggers-measure", "show", [["accuracy", "accuracy", MEASURES.accuracy], ["success", "flips", MEASURES.success]], (value) => {
     triggersKept.measure = value;
     redraw();
+    tellLink();
   });
   const table = createTriggerTable(pick);
   const count = make("span", { class: "aa-quiet", "data-testid": "triggers-count" });
@@ -52,7 +54,7 @@ function createTriggers(root) {
   const bars = createBars("bars");
   const transfer = createBars("transfer-bars");
   const picked = make("span", { class: "aa-picked", "data-testid": "triggers-picked" });
-  const numbers = createTable();
+  const numbers = createTable("triggers-bars");
   const exports = exportMenu("triggers", FORMATS, (format) => trigger("export_triggers", { run: message?.run, format, mode: shownMode(message), row: rowAt(), measure: triggersKept.measure }));
   const right = make(
     "section",
@@ -120,6 +122,7 @@ function createTriggers(root) {
         keepPick();
         redraw();
         announce();
+        tellLink();
       };
       mode = segmented("triggers-mode", "mined", names.map((name) => [name, name, MODES[name] || ""]), choose);
       mode.names = names.join();
@@ -155,6 +158,14 @@ function createTriggers(root) {
     flips.draw(mined, row);
   }
 
+  joinLink("triggers", triggersKept, (state) => {
+    takeTriggersState(state);
+    if (state.mode) trigger("select_mode", { mode: state.mode });
+    keepPick();
+    redraw();
+    announce();
+  });
+
   return {
     redraw,
     receive(value) {
@@ -164,8 +175,7 @@ function createTriggers(root) {
       if (message && next && !sameTriggers(message, next)) triggersKept.chosen = {}; // another list: its first row
       message = next;
       const mined = shownMined(message);
-      notice.textContent = mined?.rows.length || message?.status === "running" ? "" : EMPTY;
-      notice.hidden = !notice.textContent;
+      showSentence(notice, mined?.rows.length || message?.status === "running" ? "" : EMPTY);
       notice.classList.toggle("aa-empty", !notice.hidden);
       progress.show(message);
       keepPick();
@@ -173,8 +183,7 @@ function createTriggers(root) {
       announce();
     },
     fail(error) {
-      notice.hidden = false;
-      notice.textContent = "The triggers could not be shown: " + (error instanceof PayloadError ? error.message : "something unexpected is in them") + ".";
+      showSentence(notice, "The triggers could not be shown: " + (error instanceof PayloadError ? error.message : "something unexpected is in them") + ".", true);
       if (!(error instanceof PayloadError)) console.warn(error);
     },
     shown: () => message,
@@ -215,5 +224,5 @@ function drawNumbers(table, mined, row) {
     });
   }
   table.node.hidden = !rows.length;
-  table.draw(["checkpoint", "gold class", "n", "accuracy before", "with trigger", "flips", "flips, random", "flips, shuffled", "change of probability"], rows);
+  table.draw("What the picked trigger does to each gold class", ["checkpoint", "gold class", "n", "accuracy before", "with trigger", "flips", "flips, random", "flips, shuffled", "change of probability"], rows);
 }

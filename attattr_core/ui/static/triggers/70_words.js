@@ -14,7 +14,7 @@ function placeTrigger(row, texts) {
 
 function createPlacing(changed) {
   const kept = (triggersKept.trial ||= { insertions: [], own: false, active: 0 });
-  const lines = make("div", { class: "aa-placing", "data-testid": "trial-words" });
+  const lines = make("div", { class: "aa-placing", role: "group", "aria-label": "Words put into the text", "data-testid": "trial-words" });
   let texts = [[], null];
 
   const inSentence = (sentence) => kept.insertions.map((insertion, k) => ({ ...insertion, k })).filter((insertion) => insertion.sentence === sentence);
@@ -48,12 +48,19 @@ function createPlacing(changed) {
     event.preventDefault();
   }
 
+  /** Where a word stands, for whoever does not see it. */
+  function describePlace({ word, sentence, gap }) {
+    const before = texts[sentence][Math.min(gap, texts[sentence].length) - 1];
+    return word + (before ? ", after “" + before + "”" : ", at the start") + (texts[1] ? " of sentence " + "AB"[sentence] : "");
+  }
+
   function chip({ word, k }) {
     const button = make("button", {
       type: "button",
       class: "aa-chip aa-chip-moves" + (k === kept.active ? " aa-chip-active" : ""),
       "data-chip": String(k),
       "data-testid": "trial-chip",
+      "aria-label": describePlace(kept.insertions[k]),
       "aria-pressed": String(k === kept.active),
       title: "arrow keys move it, Delete removes it; or click a gap",
       onclick: () => change({ active: k }, true),

@@ -16,7 +16,8 @@ function createOutcome() {
   function bar(name, value) {
     const fill = make("span", { class: "aa-outcome-fill aa-outcome-" + name });
     fill.style.width = 100 * Math.min(1, Math.max(0, value ?? 0)) + "%";
-    return make("span", { class: "aa-outcome-line" }, make("span", { class: "aa-outcome-track", "aria-hidden": "true" }, fill), make("span", { class: "aa-number", text: value === null ? "…" : value.toFixed(3) }));
+    const words = unseen(name === "before" ? "as it is " : "with the words ");
+    return make("span", { class: "aa-outcome-line" }, make("span", { class: "aa-outcome-track", "aria-hidden": "true" }, fill), make("span", { class: "aa-number" }, words, value === null ? "…" : value.toFixed(3)));
   }
 
   return {

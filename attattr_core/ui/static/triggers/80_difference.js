@@ -21,6 +21,8 @@ const DIFFERENCE_PLATES = {
   },
 };
 
+const MOST_CHANGES = 100;
+
 /** Decodes the maps of a message: for each plate and layer (H, n, n). */
 async function decodeDifference(message) {
   const n = message.tokens.length;
@@ -105,10 +107,13 @@ function createDifference(open) {
     prefix: "trial-",
     title: "where it changed",
     hint: differenceHint,
+    caption: "Largest change of an entry of each head",
+    write: formatSmall,
     help:
       "Each cell is one head, coloured by its largest change of an entry, up or down. Click one, or move with the arrow " +
       "keys and press Enter, to see it; Σ shows all heads of a layer.",
   });
+  const table = tableFold("trial-entries", "The largest changes as a table", readChanges);
   const all = make("button", { type: "button", class: "aa-button", text: "all layers and heads", "data-testid": "trial-all", onclick: () => view.choose(null, null) });
   const specials = checkbox("trial-specials", "special tokens", "show the rows and columns of [CLS], [SEP] and the like", (value) => {
     Object.assign(kept, { specials: value, pin: null });
@@ -126,7 +131,7 @@ function createDifference(open) {
   );
   plates[0].node.append(openers[0]);
   plates[1].node.append(openers[1]);
-  const maps = make("div", { class: "aa-difference-maps" }, make("div", { class: "aa-lines" }, make("div", { class: "aa-difference-head" }, title, all, specials.node), line), make("div", { class: "aa-plates aa-plates-three" }, ...plates.map((plate) => plate.node)));
+  const maps = make("div", { class: "aa-difference-maps" }, make("div", { class: "aa-lines" }, make("div", { class: "aa-difference-head" }, title, all, specials.node), line), make("div", { class: "aa-plates aa-plates-three" }, ...plates.map((plate) => plate.node)), table.node);
   const node = make("div", { class: "aa-difference", "data-testid": "trial-difference", hidden: true }, grid.node, maps);
 
   /** What a plate draws, in the words of the heatmaps' pictures; `picks` are the tokens that are shown. */
@@ -152,6 +157,24 @@ function createDifference(open) {
     shown = { clean: frameOf(clean, picks, common, true), triggered: frameOf(triggered, picks, common), difference: frameOf(difference, picks, most(difference)) };
   }
 
+  function readChanges() {
+    const { n, groups, positions, attribution } = shown.difference;
+    const isNew = (at) => groups.inserted[Math.floor(at / n)] || groups.inserted[at % n];
+    const order = strongestOf(attribution, positions, MOST_CHANGES);
+    const names = nameTokens(groups.labels);
+    return {
+      caption: headName(kept.layer, kept.head) + ": the " + order.length + " largest changes of an entry",
+      titles: ["token", "receives from", "as it is", "with the words", "difference"],
+      rows: order.map((at) => [
+        tokenNode(names[Math.floor(at / n)]),
+        tokenNode(names[at % n]),
+        isNew(at) ? "not there" : formatAttribution(shown.clean.attribution[at]),
+        formatAttribution(shown.triggered.attribution[at]),
+        formatAttribution(attribution[at]),
+      ]),
+    };
+  }
+
   function light() {
     for (const plate of plates) plate.paint();
     const mark = view.hover || kept.pin;
@@ -175,6 +198,7 @@ function createDifference(open) {
     specials.show(kept.specials);
     grid.draw(view.run, view.state, theme);
     Object.keys(DIFFERENCE_PLATES).forEach((name, k) => plates[k].draw(view.run, view.state, theme, shown[name]));
+    table.draw();
     light();
   }
 

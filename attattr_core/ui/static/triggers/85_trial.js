@@ -31,7 +31,7 @@ function createTrial(root) {
   const difference = createDifference((which, tab) => trigger("open_result", { run: message?.run, which, tab }));
   const note = make("p", { class: "aa-quiet", "data-testid": "trial-note" });
   const outdated = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-outdated", hidden: true });
-  const refused = make("p", { class: "aa-notice", role: "note", "data-testid": "trial-refused", hidden: true });
+  const refused = make("p", { class: "aa-notice", role: "alert", "data-testid": "trial-refused", hidden: true });
   const result = make("div", {}, outcome.node, note, difference.node);
   const exports = exportMenu("trial", TRIAL_FORMATS, (format) => trigger("export_trial", { run: message?.run, format, ...difference.selection() }));
   const panel = make(
