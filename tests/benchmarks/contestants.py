@@ -39,7 +39,7 @@ class Ours:
         self.baselines = [torch.zeros_like(layer.attention[:1, :1]) for layer in clean.layers]
 
     def attribute(self, layers: Iterable[int]) -> Iterator[Tensor]:
-        """Attributes layers."""
+        """Attributes layers, from the top one down in whatever order they are given."""
         with instrumented(self.model):
             for layer, result in self.integrator.integrate(list(layers), self.baselines):
                 self.n_nodes[layer] = int(result.n_nodes)

@@ -171,7 +171,7 @@ def compare(contestants: dict[str, Contestant], layers: Iterable[int]) -> float:
     largest = 0.0
     for contestant in contestants.values():
         contestant.start()
-    layers = list(layers)
+    layers = sorted(layers, reverse=True)  # the order of the engine
     for maps in zip(*(contestant.attribute(layers) for contestant in contestants.values()), strict=True):
         first, *others = maps
         largest = max(largest, *(float((first - other).abs().max()) for other in others))
