@@ -13,8 +13,8 @@ from gradio.route_utils import delete_files_created_by_app
 from gradio.tunneling import CURRENT_TUNNELS
 
 from attattr_core.ui.job_log import ROLL
+from attattr_core.ui.line import find_line
 from attattr_core.ui.store import find_store
-from attattr_core.ui.turns import find_line
 
 _SECONDS_FOR_JOBS = 5.0  # a step of a large model may take longer: then it is cut off
 _SECONDS_FOR_CONNECTIONS = 1

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from attattr_core.triggers.versions import list_versions
-from attattr_core.ui.turns import find_line
+from attattr_core.ui.line import find_line
 from attattr_core.ui.work import find_cache
 
 PATH = "/healthz"

@@ -1,26 +1,9 @@
-"""Whose turn it is to compute, and what ends a job: a stop, a closed tab, a limit.
-
-One job computes at a time. Jobs ask before each pass through a model (`attattr_core.engine.stopping`), and that is
-where they wait, are stopped, or let others go first:
-
-* Among those that wait, the one that came first goes first. A long job counts as if it had come `_PATIENCE` seconds
-  later, and so does a visitor's second job for each of his that came before: nobody's many or long jobs hold up another
-  one's sentence, and nobody waits for ever.
-* A short job keeps the machine until it is done. One that has computed for `_SHORT` seconds, or that measures, mines or
-  evaluates, is long: it lets go of the machine every `_SLICE` seconds if somebody else waits, and asks anew, so that
-  long jobs go on in turns. At most `_MOST_BEGUN` long ones of a kind are in their midst, since each holds memory; the
-  others begin when one of these has ended.
-
-On ZeroGPU each job has a card and a process of its own: there only the number of jobs is limited.
-"""
+"""Events of the page whose work waits for its turn (`attattr_core.ui.line`), and what ends it from outside."""
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from functools import cache, partial, wraps
-from threading import Condition, Lock, RLock, Thread
 from typing import Any
 
 import anyio.to_thread
@@ -28,241 +11,17 @@ import gradio as gr
 from anyio import CapacityLimiter
 from gradio.context import LocalContext
 
-from attattr_core.checkpoints.memory import trim_memory
-from attattr_core.engine.stopping import Stopped, asking
-from attattr_core.errors import UserError
 from attattr_core.ui.components import tell
 from attattr_core.ui.limits import PageLimits
-from attattr_core.ui.spaces import IS_ZERO_GPU
+from attattr_core.ui.line import END, find_line
 
-# Queues of Gradio's, both wide: what waits, waits in the line below, where it is told its position.
+# Queues of Gradio's, both wide: what waits, waits in the line, where it is told its position.
 SHORT_WORK = {"concurrency_id": "model", "concurrency_limit": 64}
 LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 32}
 
-_PATIENCE = 5.0  # seconds
-_SHORT = 3.0
-_SLICE = 0.5
-_MOST_BEGUN = 3
 _SECONDS_BETWEEN_MESSAGES = 2.0
-_SECONDS_BETWEEN_TRIMS = 10.0  # of memory: what the next job needs again is better kept
 _MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
-_END = object()
-
-
-class Turn:
-    """One job: what it may still do.
-
-    Attributes:
-        user: Whose it is.
-        name: What it does, for the log.
-        is_long: Whether it lets others go first.
-        since: Since when it computes, or None.
-        used: For how many seconds it has computed before that.
-        waited: For how many seconds it has waited for the machine.
-        is_stopped: Whether it has to end.
-    """
-
-    def __init__(self, line: "Line", user: str, name: str, limits: PageLimits, *, is_long: bool, n_before: int) -> None:
-        """Takes its place in a line."""
-        self.user, self.name, self.is_long = user, name, is_long
-        self.since: float | None = None
-        self.used = self.waited = 0.0
-        self.is_stopped = False
-        self._line, self._limits, self._refusal = line, limits, ""
-        self._patience = _PATIENCE * n_before
-        self._came = time.monotonic() + self._patience
-        self._asked: float | None = None
-        self._stepping = Lock()
-        self._woken = Condition(line._lock)
-
-    @property
-    def is_heavy(self) -> bool:
-        """Whether it has to let others go first by now."""
-        return self.is_long or self.count_seconds() > _SHORT
-
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for the machine, and has not computed before."""
-        return self._asked is not None and not self.has_begun
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether it computes, or has computed."""
-        return self.since is not None or self.used > 0
-
-    def count_seconds(self) -> float:
-        """Counts the seconds that it has computed."""
-        return self.used + (time.monotonic() - self.since if self.since is not None else 0.0)
-
-    def find_place(self) -> float:
-        """Finds its place in the line: the smallest goes first."""
-        if self._asked is None or not self.is_heavy:
-            return self._came
-        return self._asked + self._patience + _PATIENCE
-
-    def check(self) -> None:
-        """Waits until it may compute.
-
-        Raises:
-            Stopped: When it has to end.
-            UserError: For a limit that it has reached.
-        """
-        if self._refusal:
-            raise UserError(self._refusal)
-        if self.count_seconds() > 60 * self._limits.max_minutes:
-            raise UserError(
-                f"This has computed for {self._limits.max_minutes} minutes, as long as one job may here: what is done "
-                "stays; go on from there, or ask for less."
-            )
-        self._line.take(self)
-
-    def step(self, steps: Iterator[Any]) -> Any:
-        """Makes one step of the job, in a thread that may wait; `_END` when there is none."""
-        with self._stepping:
-            try:
-                if IS_ZERO_GPU:
-                    return next(steps, _END)
-                with asking(self.check):
-                    return next(steps, _END)
-            except Stopped:
-                return _END
-            finally:
-                self._line.give(self)
-
-    def close(self, steps: Iterator[Any]) -> None:
-        """Ends the job: the pass that goes on is its last one."""
-        self._line.leave(self)
-        Thread(target=self._close, args=(steps,), daemon=True).start()
-
-    def _close(self, steps: Iterator[Any]) -> None:
-        with self._stepping:
-            steps.close()
-        self._line.trim(at_once=self.is_heavy)
-
-
-class Line:
-    """The jobs that wait and go on, of all visitors. All methods may be called from any thread."""
-
-    def __init__(self) -> None:
-        """Makes an empty line."""
-        self._lock = RLock()
-        self._turns: list[Turn] = []
-        self._holder: Turn | None = None
-        self._usual = 1.0  # seconds of a short job
-        self._trimmed = time.monotonic()
-
-    def join(self, user: str, name: str, limits: PageLimits, *, is_long: bool = False) -> Turn:
-        """Takes a job in; one job too many ends with a sentence as soon as it wants to compute."""
-        with self._lock:
-            n_own = sum(turn.user == user for turn in self._turns)
-            turn = Turn(self, user, name, limits, is_long=is_long, n_before=n_own)
-            if n_own >= limits.max_visitor_jobs:
-                turn._refusal = (
-                    f"{n_own} of your jobs wait or go on, as many as one visitor may have here: wait for one of them, "
-                    "or stop it."
-                )
-            elif len(self._turns) >= limits.max_jobs:
-                turn._refusal = f"{len(self._turns)} jobs wait or go on here, as many as may: try again in a minute."
-            else:
-                self._turns.append(turn)
-            return turn
-
-    def list_turns(self) -> list[Turn]:
-        """Lists the jobs in the order in which they came."""
-        with self._lock:
-            return list(self._turns)
-
-    def stop(self, user: str | None = None) -> None:
-        """Stops the jobs of a user, or all of them."""
-        with self._lock:
-            for turn in self._turns:
-                turn.is_stopped |= user in (None, turn.user)
-                turn._woken.notify()
-
-    def leave(self, turn: Turn) -> None:
-        """Stops a job and takes it out."""
-        with self._lock:
-            turn.is_stopped = True
-            with suppress(ValueError):
-                self._turns.remove(turn)
-            if not turn.is_long and turn.used:
-                self._usual += 0.1 * (turn.used - self._usual)
-            turn._woken.notify()
-            self._wake_next()
-
-    def take(self, turn: Turn) -> None:
-        """Gives a job the machine when its turn has come.
-
-        Raises:
-            Stopped: When the job has to end.
-        """
-        with self._lock:
-            now = time.monotonic()
-            if self._holder is turn and not turn.is_stopped:
-                if not turn.is_heavy or now - turn.since < _SLICE:
-                    return
-                self._put_down(turn)
-            turn._asked = now
-            while not turn.is_stopped and (self._holder is not None or self._find_next() is not turn):
-                turn._woken.wait()
-            turn.waited += time.monotonic() - now
-            turn._asked = None
-            if turn.is_stopped:
-                self._put_down(turn)
-                self._wake_next()
-                raise Stopped
-            self._holder, turn.since = turn, time.monotonic()
-
-    def give(self, turn: Turn) -> None:
-        """Takes the machine from a job that has it."""
-        with self._lock:
-            self._put_down(turn)
-
-    def trim(self, *, at_once: bool) -> None:
-        """Gives freed memory back to the system, at once or now and then."""
-        with self._lock:
-            now = time.monotonic()
-            if not at_once and now - self._trimmed < _SECONDS_BETWEEN_TRIMS:
-                return
-            self._trimmed = now
-        trim_memory()
-
-    def describe_place(self, turn: Turn) -> str:
-        """Says how many jobs go first, and for about how long."""
-        with self._lock:
-            place = turn.find_place()
-            ahead = [one for one in self._turns if one._asked is not None and one.find_place() < place]
-            ahead += [] if self._holder is None else [self._holder]
-            seconds = sum(_SLICE if one.is_heavy else max(self._usual - one.count_seconds(), 0) for one in ahead)
-        return f"Waiting: {len(ahead)} {'job goes' if len(ahead) == 1 else 'jobs go'} first, about {seconds:.0f} s."
-
-    def _find_next(self) -> Turn | None:
-        begun = Counter(turn.name for turn in self._turns if turn.is_long and turn.has_begun)
-        ready = (
-            turn
-            for turn in self._turns
-            if turn._asked is not None and (turn.has_begun or not turn.is_long or begun[turn.name] < _MOST_BEGUN)
-        )
-        return min(ready, key=Turn.find_place, default=None)
-
-    def _wake_next(self) -> None:
-        """Wakes the one thread that may go on: with all of them awake at each turn, little else would be done."""
-        turn = self._find_next() if self._holder is None else None
-        if turn is not None:
-            turn._woken.notify()
-
-    def _put_down(self, turn: Turn) -> None:
-        if self._holder is turn:
-            turn.used = turn.count_seconds()
-            self._holder = turn.since = None
-            self._wake_next()
-
-
-@cache
-def find_line() -> Line:
-    """The line of this process, one for all visitors."""
-    return Line()
 
 
 @cache
@@ -315,7 +74,7 @@ def in_turn(
                         said = words
                         yield say(words)
                 step = work.result()
-                if step is _END:
+                if step is END:
                     return
                 last = said = step[status] if n_outputs > 1 else step
                 yield step

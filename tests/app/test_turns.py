@@ -17,9 +17,11 @@ from attattr_core.engine import replay
 from attattr_core.engine.attributing import attribute_layers
 from attattr_core.engine.stopping import Stopped, ask, asking
 from attattr_core.settings import Settings
+from attattr_core.ui import line as line_module
 from attattr_core.ui import turns
 from attattr_core.ui.limits import PageLimits
-from attattr_core.ui.turns import Line, in_turn
+from attattr_core.ui.line import Line
+from attattr_core.ui.turns import in_turn
 from attattr_core.ui.visitors import Visitors
 
 LIMITS = PageLimits()
@@ -83,7 +85,7 @@ def test_a_sentence_goes_before_long_jobs_and_before_another_ones_second_job():
 
 
 def test_nobody_waits_for_ever(monkeypatch):
-    monkeypatch.setattr(turns, "_PATIENCE", 0.05)
+    monkeypatch.setattr(line_module, "_PATIENCE", 0.05)
     jobs = Jobs()
     first, long = jobs.start("first"), jobs.start("long", is_long=True)
     time.sleep(0.2)  # more than the patience of a long job
@@ -93,7 +95,7 @@ def test_nobody_waits_for_ever(monkeypatch):
 
 
 def test_a_long_job_lets_others_go_first_between_two_passes(monkeypatch):
-    monkeypatch.setattr(turns, "_SLICE", 0.0)
+    monkeypatch.setattr(line_module, "_SLICE", 0.0)
     line, order, go_on = Line(), [], Event()
 
     def measure() -> Iterator[None]:
@@ -306,8 +308,8 @@ def test_what_a_closed_tab_was_shown_is_forgotten_unless_it_comes_back(monkeypat
 
 def test_memory_is_given_back_now_and_then_and_at_once_after_a_long_job(monkeypatch):
     clock, trims = SimpleNamespace(now=100.0), []
-    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    monkeypatch.setattr(turns, "trim_memory", lambda: trims.append(clock.now))
+    monkeypatch.setattr(line_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(line_module, "trim_memory", lambda: trims.append(clock.now))
     line = Line()
     for seconds in (1, 8, 2, 1):
         clock.now += seconds
