@@ -42,3 +42,11 @@ def served(hub, models) -> Iterator[object]:
     yield hub
     models.forget()
     find_cache().clear()
+
+
+def answers(url: str) -> bool:
+    """Whether a server that is being started, or has ended, answers at this address."""
+    try:
+        return httpx.get(f"{url}healthz").status_code == 200
+    except httpx.TransportError:
+        return False

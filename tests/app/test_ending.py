@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 from gradio_client import Client, handle_file
+from serving import answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
@@ -36,18 +36,11 @@ def server(tmp_path):
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        _wait(lambda: _answers(url))
+        _wait(lambda: answers(url))
         yield process, url, made
     finally:
         process.kill()
         process.communicate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}healthz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _wait(is_so, seconds: float = 120) -> None:

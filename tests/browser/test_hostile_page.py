@@ -5,7 +5,6 @@ request leaves this machine, a dialog opens, or an error occurs.
 """
 
 import json
-import re
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from attattr_core.ui.heads_payload import load_shipped
 from attattr_core.ui.link import FIELDS
 from tests.browser.test_model_picker import name_model
 from tests.browser.test_page import choose, open_file
+from tests.browser.test_triggers_tab import upload
 
 PAYLOADS = (
     "<img src=x onerror=window.hacked=1>",
@@ -86,15 +86,6 @@ def run(page):
     before = page.evaluate("__attattr.heatmaps.run.id")
     page.locator("#run").click()
     wait_for_run(page, before)
-
-
-def upload_data(page, prefix, path):
-    page.locator(f"#{prefix}-source").get_by_text("my file").click()
-    expect(page.locator(f"#{prefix}-upload")).to_be_visible()
-    with page.expect_file_chooser() as chooser:
-        page.locator(f"#{prefix}-upload").click()
-    chooser.value.set_files(path)
-    expect(page.locator(f"#{prefix}-data")).to_contain_text(re.sub("[<>]", "", path.name))  # Gradio drops them
 
 
 def test_the_payloads_would_be_noticed(page):
@@ -207,11 +198,11 @@ def test_data_sets(page, tmp_path):
     for tab, fold, prefix in (("Heads", "heads-fold", "heads"), ("Triggers", "triggers-own", "triggers-mining")):
         page.get_by_role("tab", name=tab).click()
         page.locator(f"#{fold} > button").click()
-        upload_data(page, prefix, good)
+        upload(page, prefix, good)
         expect(page.locator(f"#{prefix}-data").get_by_test_id("data-rows")).to_contain_text(PAYLOADS[1])
         expect(page.locator(f"#{prefix}-data").get_by_test_id("data-counts")).to_contain_text(PAYLOADS[0])
         check_harmless(page)
-    upload_data(page, "triggers-mining", bad)
+    upload(page, "triggers-mining", bad)
     expect(page.locator("#triggers-mining-data")).to_contain_text("No text column found")
     expect(page.locator("#triggers-mining-data")).to_contain_text(PAYLOADS[2])
     look_everywhere(page)

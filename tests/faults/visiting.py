@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from gradio_client import Client
+from serving import answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = ("predicted", "probability", "zero", "fixed nodes", 0.01, 2, "automatic")
@@ -95,15 +95,8 @@ def serving(**environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        wait_until(lambda: _answers(url))
+        wait_until(lambda: answers(url))
         yield url, process
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}healthz").status_code == 200
-    except httpx.TransportError:
-        return False
