@@ -29,6 +29,7 @@ from attattr_core.ui.doors import ClosedDoors, close_doors
 from attattr_core.ui.ending import end_when, listen_for_end
 from attattr_core.ui.health import build_health_route
 from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
+from attattr_core.ui.mcp_answers import answer_in_json
 from attattr_core.ui.refusals import EXPLANATIONS
 from attattr_core.ui.spaces import IS_SPACE
 from attattr_core.ui.visitors import SECONDS_KEPT, keep_visitors
@@ -64,7 +65,7 @@ _OWN = HubLimits(), APP_LIMITS, PageLimits()
 _SHARED = HubLimits(1_500_000_000), DataLimits(20_000, 16_000_000), SHARED_LIMITS
 _NUMBERS = {
     "max_model_bytes": "largest download for a model",
-    "max_data_bytes": "largest data set, uploaded or downloaded",
+    "max_data_bytes": "largest data set, uploaded, downloaded, or given as rows in a call",
     "max_data_rows": "most rows of a data set",
     "max_upload_bytes": "largest uploaded file",
     "max_characters": "longest sentence, in characters",
@@ -204,6 +205,7 @@ def launch(
     *,
     seconds_kept: int = SECONDS_KEPT,
     max_result_bytes: int = PageLimits.max_result_bytes,
+    max_call_bytes: int = APP_LIMITS.max_bytes,
     **options: object,
 ) -> object:
     """Serves the app.
@@ -212,12 +214,15 @@ def launch(
         app: From `build_app`.
         seconds_kept: How long files that visitors upload or have made are kept, and up to ten minutes more.
         max_result_bytes: Most bytes of all results that visitors look at.
+        max_call_bytes: Largest body of a call, which the memory has to hold; uploads are not such calls.
         options: Those of ``gr.Blocks.launch``.
     """
     import gradio as gr
     from starlette.middleware import Middleware
 
     close_doors()
+    if options.get("mcp_server"):
+        answer_in_json()
     settings = {
         "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO).set(**COLOURS),
         "css_paths": [PAGE_STYLE],
@@ -232,9 +237,7 @@ def launch(
         "ssr_mode": False,
         "mcp_server": False,
         "app_kwargs": {
-            "middleware": [
-                Middleware(ClosedDoors, max_bytes=options.get("max_file_size", PageLimits.max_upload_bytes))
-            ],
+            "middleware": [Middleware(ClosedDoors, max_bytes=max_call_bytes)],
             "routes": [build_health_route()],
             "exception_handlers": EXPLANATIONS,
             "lifespan": keep_visitors(seconds_kept, max_result_bytes),
@@ -259,6 +262,7 @@ def main() -> None:
         app,
         seconds_kept=seconds,
         max_result_bytes=models.page.max_result_bytes,
+        max_call_bytes=models.data.max_bytes,
         max_file_size=models.page.max_upload_bytes,
         server_name=arguments.host,
         server_port=arguments.port,

@@ -78,12 +78,13 @@ def _save(
                 raise UserError(step.sentence)
             if step.figures is None:
                 progress = Progress(_STAGES[step.stage], step.n_done, step.n_total, "steps")
-                shelf, file = shelf.put(shelf.shown.wait(progress, status="saving")), gr.skip()
+                shelf = shelf.put(shelf.shown.wait(progress, status="saving"))
+                yield shelf.build_message(), "", shelf, gr.skip()
             else:
                 smaller = describe_smaller(step, len(heads), importance.values.size)
                 shelf = shelf.put(replace(shelf.shown.settle(), smaller=smaller))
-                file, is_given = gr.File(str(path), visible=True), True
-            yield shelf.build_message(), "", shelf, file
+                yield shelf.build_message(), "", shelf, gr.File(str(path), visible=True)
+                is_given = True  # not before: a stop now leaves nobody who could fetch it
     except UserError as error:
         shelf = shelf.put(shelf.shown.settle())
         yield shelf.build_message(), warn(str(error)), shelf, gr.skip()

@@ -125,4 +125,4 @@ def _build_settings() -> list[gr.components.Component]:
 
 def _list_versions() -> str:
     packages = ("torch", "transformers", "gradio")
-    return "### Versions\n\n" + " · ".join(f"{name} {version(name)}" for name in packages)
+    return "## Versions\n\n" + " · ".join(f"{name} {version(name)}" for name in packages)

@@ -17,9 +17,10 @@ On ZeroGPU each job has a card and a process of its own: there only the number o
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from threading import Condition, Lock, RLock, Thread
+from threading import Condition, RLock
 from typing import Any
 
 from attattr_core.checkpoints.memory import trim_memory
@@ -31,7 +32,7 @@ from attattr_core.ui.spaces import IS_ZERO_GPU
 #: What a job's step is when there is none any more.
 END = object()
 
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 20.0  # seconds
 _SHORT = 3.0
 _SLICE = 0.5
 _MOST_BEGUN = 3
@@ -42,6 +43,8 @@ class Turn:
     """One job: what it may still do.
 
     Attributes:
+        thread: Where its steps are made, one after the other, and which ends with it: a thread that has computed keeps
+            some 30 MB for its products as long as it lives.
         user: Whose it is.
         name: What it does, for the log.
         is_long: Whether it lets others go first.
@@ -53,6 +56,7 @@ class Turn:
 
     def __init__(self, line: "Line", user: str, name: str, limits: PageLimits, *, is_long: bool, n_before: int) -> None:
         """Takes its place in a line."""
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.user, self.name, self.is_long = user, name, is_long
         self.since: float | None = None
         self.used = self.waited = 0.0
@@ -61,7 +65,6 @@ class Turn:
         self._patience = _PATIENCE * n_before
         self._came = time.monotonic() + self._patience
         self._asked: float | None = None
-        self._stepping = Lock()
         self._woken = Condition(line._lock)
 
     @property
@@ -106,26 +109,25 @@ class Turn:
         self._line.take(self)
 
     def step(self, steps: Iterator[Any]) -> Any:
-        """Makes one step of the job, in a thread that may wait; `END` when there is none."""
-        with self._stepping:
-            try:
-                if IS_ZERO_GPU:
-                    return next(steps, END)
-                with asking(self.check):
-                    return next(steps, END)
-            except Stopped:
-                return END
-            finally:
-                self._line.give(self)
+        """Makes one step of the job, in its thread; `END` when there is none."""
+        try:
+            if IS_ZERO_GPU:
+                return next(steps, END)
+            with asking(self.check):
+                return next(steps, END)
+        except Stopped:
+            return END
+        finally:
+            self._line.give(self)
 
     def close(self, steps: Iterator[Any]) -> None:
         """Ends the job: the pass that goes on is its last one."""
         self._line.leave(self)
-        Thread(target=self._close, args=(steps,), daemon=True).start()
+        self.thread.submit(self._close, steps)
+        self.thread.shutdown(wait=False)
 
     def _close(self, steps: Iterator[Any]) -> None:
-        with self._stepping:
-            steps.close()
+        steps.close()
         self._line.trim(at_once=self.is_heavy)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from attattr_core.errors import UserError, is_disk_error
 from attattr_core.storage import clean_text
 from attattr_core.ui.shortages import describe_full_disk
+from attattr_core.ui.steps import LightBlocks
 
 #: What a visitor reads where the fault is not his own.
 FAILED = "The server failed at this, and not because of what was asked for; its log says why."
@@ -24,7 +25,7 @@ _MAX_CHARACTERS = 400
 _TYPE = re.compile(r" \(type: <class '\w+'>\)")  # what Gradio adds for programmers
 
 
-class CheckedBlocks(gr.Blocks):
+class CheckedBlocks(LightBlocks):
     """An app that answers values which no field of it takes with a sentence."""
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *rest: Any, **options: Any) -> list[Any]:

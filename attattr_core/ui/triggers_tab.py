@@ -69,7 +69,7 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
     first = {name: field.first for name, field in TRIGGERS_FIELDS.items()}
     with gr.Row(elem_classes="aa-work-columns"):
         with gr.Column(min_width=320):
-            gr.Markdown("#### 1 · Mine\nAttributes examples and keeps the strongest pattern of each.")
+            gr.Markdown("### 1 · Mine\nAttributes examples and keeps the strongest pattern of each.")
             mining = build_data_picker("triggers-mining", label="Data to mine")
             with gr.Row():
                 n_examples = _build_number("n-examples", first["triggers-examples"], "Examples", 1)
@@ -79,7 +79,7 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
             at_random = _build_box("random", first["triggers-random"], "Choose the examples at random")
             buttons = {"mine": _build_button("mine", "Mine only")}
         with gr.Column(min_width=320):
-            gr.Markdown("#### 2 · Evaluate\nPuts each trigger into every example of other data.")
+            gr.Markdown("### 2 · Evaluate\nPuts each trigger into every example of other data.")
             evaluation = build_data_picker("triggers-evaluation", label="Data to evaluate on")
             with gr.Row():
                 n_triggers = _build_number("n-triggers", first["triggers-count"], "Triggers", 1)
@@ -88,7 +88,7 @@ def _build_fields(models: Models) -> tuple[Any, ...]:
             drops = _build_box("drops", first["triggers-leave"], "Leave mined examples out, not refuse them")
             buttons["evaluate"] = _build_button("evaluate", "Evaluate the table")
         with gr.Column(min_width=320):
-            gr.Markdown("#### 3 · Transfer\nPuts the same triggers before a second checkpoint, on the data of 2.")
+            gr.Markdown("### 3 · Transfer\nPuts the same triggers before a second checkpoint, on the data of 2.")
             second = gr.Dropdown(
                 models.list_choices(),
                 value=first["triggers-second"],

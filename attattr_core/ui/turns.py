@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import cache, partial, wraps
+from contextvars import copy_context
+from functools import partial, wraps
 from typing import Any
 
-import anyio.to_thread
 import gradio as gr
-from anyio import CapacityLimiter
 from gradio.context import LocalContext
 
 from attattr_core.ui.components import tell
@@ -20,13 +19,7 @@ SHORT_WORK = {"concurrency_id": "model", "concurrency_limit": 64}
 LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 32}
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
-_MOST_THREADS = 256  # of waiting and computing jobs; those of Gradio's own are for quick answers
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
-
-
-@cache
-def _find_limiter() -> CapacityLimiter:
-    return CapacityLimiter(_MOST_THREADS)
 
 
 def in_turn(
@@ -65,9 +58,10 @@ def in_turn(
         long = is_long(*values) if callable(is_long) else is_long
         turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=long)
         steps, last, said = handler(*values), idle, idle
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                work = asyncio.ensure_future(anyio.to_thread.run_sync(turn.step, steps, limiter=_find_limiter()))
+                work = loop.run_in_executor(turn.thread, copy_context().run, turn.step, steps)
                 while not (await asyncio.wait({work}, timeout=_SECONDS_BETWEEN_MESSAGES))[0]:
                     words = say_waiting(find_line().describe_place(turn)) if turn.waits else last
                     if words != said:

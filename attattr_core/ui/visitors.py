@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol, runtime_checkable
 
 import gradio as gr
@@ -106,7 +107,21 @@ class Visitors(StateHolder):
 
 
 class _Session(SessionState):
-    """Without the last values of all components, which are as large as what was sent: only deep links need them."""
+    """Without a copy of all components' settings and last values, which only deep links need: to make it at each new
+    visitor and each step of each event held the server up, and it is as large as what was sent."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        """Knows nothing of a visitor."""
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks=()))
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        if isinstance(value, gr.blocks.Block):  # a component with what an event has changed of it
+            self.blocks_config.blocks[key] = value
+        else:
+            super().__setitem__(key, value)
+
+    def _update_config(self, key: int) -> None:
+        pass
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
         pass

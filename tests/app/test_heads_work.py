@@ -7,8 +7,10 @@ import pytest
 
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.settings import Settings
-from attattr_core.ui import Models
+from attattr_core.ui import Models, heads_smaller
+from attattr_core.ui.data_choice import DataChoice
 from attattr_core.ui.heads_measure import _measure, ask_to_measure
+from attattr_core.ui.heads_payload import Shelf, show_shipped
 from attattr_core.ui.heads_request import Request
 from attattr_core.ui.long_work import Desk
 
@@ -61,3 +63,22 @@ def test_one_measurement_is_asked_for_at_a_time_with_the_data_of_its_press():
     desk.end()
     assert list(desk.answer(begin, "ended before its turn")) == []
     assert desk.ask("free again")
+
+
+def test_the_file_of_a_smaller_model_stays_when_it_was_handed_over_and_only_then(choice, tmp_path, monkeypatch):
+    monkeypatch.setattr(heads_smaller, "get_upload_folder", lambda: str(tmp_path))
+    monkeypatch.setattr(heads_smaller, "_MOST_EXAMPLES", 4)
+    shelf = Shelf(show_shipped(choice.key, "sst2"))
+    asked = {"run": shelf.shown.run, "method": "attattr", "direction": "least-first", "n": 20}
+
+    def save():
+        data = DataChoice("embedded", "sst2")
+        return heads_smaller.save_smaller_model(Models(), "sst2", data, choice, None, shelf, Desk(), asked)
+
+    stopped = save()
+    file = next(file for *_, file in stopped if "value" in file)  # the stop comes before a visitor has it
+    assert list(tmp_path.rglob("*.zip"))
+    stopped.close()
+    assert list(tmp_path.iterdir()) == []
+    *_, (*_, file) = save()
+    assert [str(path) for path in tmp_path.rglob("*.zip")] == [file["value"]]

@@ -1,6 +1,5 @@
 """The endpoints as tools of an MCP server, asked by a real client."""
 
-import ast
 import asyncio
 import json
 
@@ -54,8 +53,8 @@ def test_tools_can_be_called_and_refuse_in_one_sentence(mcp_url):
         ("attribute", {"model": "sst2", "text": ""}),
     ]
     _, (listed, attributed, refused) = ask(mcp_url, *calls)
-    assert ast.literal_eval(listed.content[0].text)["models"][0]["id"] == "sst2"
-    answer = ast.literal_eval(attributed.content[0].text)
+    assert json.loads(listed.content[0].text)["models"][0]["id"] == "sst2"
+    answer = json.loads(attributed.content[0].text)
     assert (answer["status"], answer["result"]["tokens"][0]) == ("done", "[CLS]")
     assert refused.isError
     assert refused.content[0].text.startswith("Sentence A is empty")

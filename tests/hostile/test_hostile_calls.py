@@ -257,7 +257,7 @@ def test_a_call_that_is_too_long_is_not_read(server):
     connection.endheaders()
     answer = connection.getresponse()
     assert answer.status == 413
-    assert "up to 256,000,000 are taken here" in json.loads(answer.read())["detail"]
+    assert "up to 64,000,000 are taken here" in json.loads(answer.read())["detail"]
     connection.close()
 
 

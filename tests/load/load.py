@@ -5,7 +5,8 @@
 Each visitor does one thing after the other, chosen at random (`tests.load.visits`), in a tab that stays open for a few
 of them. Printed are throughput, waits and errors by what was done, what the server's memory was over time, and which
 files it left behind. The exit code is 1 when an answer was somebody else's, when an error was no sentence of the app's
-own, when a job was left behind, or when the memory grew by more than a tenth after the first third of the time.
+own, when a job was left behind, or when the memory grew by more than a tenth after the first third of the time
+that visitors came.
 """
 
 import argparse
@@ -65,7 +66,8 @@ class Report:
     Attributes:
         visits: All of them, in the order in which they ended.
         samples: Of the server, over time.
-        seconds: How long visitors came.
+        came: For how many seconds visitors came.
+        seconds: How long it took until the last of them had his answer.
         told: How many sentences about waiting they were told.
         left: Files of jobs that were there at the end.
         crashes: What the server wrote about errors that it did not expect.
@@ -73,6 +75,7 @@ class Report:
 
     visits: list[Done] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    came: float = 0.0
     seconds: float = 0.0
     told: int = 0
     left: list[str] = field(default_factory=list)
@@ -84,11 +87,12 @@ class Report:
         return [visit for visit in self.visits if visit.error]
 
     def measure_growth(self) -> float:
-        """Measures how much the resident memory grew from the first third of the time to its end, as a share.
+        """Measures how much the resident memory grew from the first third of the time that visitors came to its end.
 
-        Compared are medians of a sixth of the time each, for jobs take memory and give it back.
+        Compared, as a share, are medians of a sixth of that time each, for jobs take memory and give it back. After it
+        there are only the longest jobs left.
         """
-        end = self.samples[-1].moment
+        end = self.came
         early, late = (
             [sample.resident for sample in self.samples if low * end <= sample.moment <= high * end]
             for low, high in ((1 / 3, 1 / 2), (5 / 6, 1))
@@ -138,7 +142,7 @@ def _answers(url: str) -> bool:
 
 async def visit_all(url: str, process: subprocess.Popen, folder: Path, n_clients: int, seconds: float) -> Report:
     """Sends visitors for some seconds and lets the last of them finish."""
-    report, numbers, began = Report(), count(1), time.monotonic()
+    report, numbers, began = Report(came=seconds), count(1), time.monotonic()
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(60, read=None), limits=limits) as http:
         page = Page.read((await http.get("/config")).json())

@@ -42,7 +42,7 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
   const node = make(
     "section",
     { class: "aa-panel aa-grid-panel", "aria-label": "Layer and head" },
-    make("header", { class: "aa-panel-head" }, make("h3", { text: title }), helpButton(prefix + "grid", "the grid", help)),
+    make("header", { class: "aa-panel-head" }, make("h2", { text: title }), helpButton(prefix + "grid", "the grid", help)),
     table,
     readout,
     legend,

@@ -121,7 +121,7 @@ function createPlate(view, kind, { name = kind, words = PLATE_TEXT[kind] } = {})
   const head = make(
     "figcaption",
     { class: "aa-panel-head" },
-    make("h3", { text: words.title }),
+    make("h2", { text: words.title }),
     helpButton(name, "this picture", words.help),
     legend.node,
   );

@@ -75,7 +75,7 @@ function createLists(view) {
   const node = make(
     "section",
     { class: "aa-panel aa-lists", "aria-label": "Remarkable entries", "data-testid": "entry-lists" },
-    make("header", { class: "aa-panel-head" }, make("h3", { text: "attention against attribution" }), help),
+    make("header", { class: "aa-panel-head" }, make("h2", { text: "attention against attribution" }), help),
     reach.node,
     body,
   );
@@ -99,7 +99,7 @@ function createLists(view) {
         return make(
           "section",
           { class: "aa-list", "data-testid": "list-" + name },
-          make("h4", { text: title, title: rule }),
+          make("h3", { text: title, title: rule }),
           list,
         );
       });

@@ -88,7 +88,7 @@ function createView(root) {
   const tables = plates.map((plate, k) => createEntries(["attention", "attribution"][k], () => shown));
   plates.forEach((plate, k) => plate.node.append(tables[k].node));
   const lists = createLists(view);
-  const selection = make("h3", { class: "aa-selection", "data-testid": "selection" });
+  const selection = make("h2", { class: "aa-selection", "data-testid": "selection" });
   const hoverLine = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "hover-line" });
   const plateRow = make("div", { class: "aa-plates" }, plates[0].node, plates[1].node);
   const mapNote = make("p", { class: "aa-map-note", role: "status", "data-testid": "map-note", hidden: true });

@@ -109,7 +109,7 @@ function createTable(name) {
 }
 
 function panelOf(name, title, help, ...children) {
-  const head = make("header", { class: "aa-panel-head" }, make("h3", { text: title }), helpButton(name, "this chart", help));
+  const head = make("header", { class: "aa-panel-head" }, make("h2", { text: title }), helpButton(name, "this chart", help));
   return { head, node: make("section", { class: "aa-panel", "aria-label": title }, head, ...children) };
 }
 

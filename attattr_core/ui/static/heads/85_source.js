@@ -45,7 +45,7 @@ const formatLeft = (seconds) => (seconds >= 90 ? Math.round(seconds / 60) + " mi
 function createSmaller() {
   const body = make("div", { class: "aa-table-scroll", role: "region", tabindex: "0", "aria-label": "Before and after" });
   const words = make("p");
-  const node = make("div", { class: "aa-smaller", "data-testid": "heads-smaller" }, make("h4", { text: "the smaller model" }), words, body);
+  const node = make("div", { class: "aa-smaller", "data-testid": "heads-smaller" }, make("h3", { text: "the smaller model" }), words, body);
   return {
     node,
     draw({ smaller }) {

@@ -186,7 +186,7 @@ function createView(root) {
 
 /** What stands here while nothing is measured: what Measure does, and the button. */
 function createEmpty(view) {
-  const title = make("h3");
+  const title = make("h2");
   const words = make("p", { class: "aa-quiet" });
   const button = make("button", { type: "button", class: "aa-button aa-empty-button", text: "Measure now", "data-testid": "heads-measure", onclick: () => view.measure() });
   const progress = createProgress("heads-empty");

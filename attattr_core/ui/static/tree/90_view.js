@@ -49,7 +49,7 @@ function createView(root) {
       "Point at an edge for its heads and click it to open the strongest; drag, pinch or use Ctrl + wheel to move and " +
       "zoom, or the keys: arrows walk the tree, Enter opens, + and − zoom, Shift + arrows move.",
   );
-  const head = make("header", { class: "aa-panel-head" }, make("h3", { text: "attribution tree" }), help, legend.node);
+  const head = make("header", { class: "aa-panel-head" }, make("h2", { text: "attribution tree" }), help, legend.node);
   const panel = make(
     "section",
     { class: "aa-panel", "aria-label": "Attribution tree" },

@@ -82,7 +82,7 @@ function drawBars(study, result, width, measure) {
 
 /** One study's bars under a heading. */
 function createBars(name) {
-  const title = make("h4");
+  const title = make("h3");
   const verdict = make("p", { class: "aa-verdict", "data-testid": name + "-verdict" });
   const svg = draw("svg", { class: "aa-chart-svg", role: "img", "data-testid": name + "-picture", direction: "ltr" });
   const node = make("div", { class: "aa-bars", "data-testid": name }, title, verdict, svg);

@@ -12,7 +12,7 @@ function createBest(pick, save) {
     make(
       "header",
       { class: "aa-panel-head" },
-      make("h3", { text: "the three best per class" }),
+      make("h2", { text: "the three best per class" }),
       helpButton(
         "best",
         "this list",

@@ -9,7 +9,7 @@ function createFlips(use) {
     make(
       "header",
       { class: "aa-panel-head" },
-      make("h3", { text: "examples that flipped" }),
+      make("h2", { text: "examples that flipped" }),
       helpButton(
         "flips",
         "these examples",

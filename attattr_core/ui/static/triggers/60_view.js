@@ -36,7 +36,7 @@ function createTriggers(root) {
     make(
       "header",
       { class: "aa-panel-head" },
-      make("h3", { text: "triggers" }),
+      make("h2", { text: "triggers" }),
       helpButton(
         "triggers",
         "this table",
@@ -62,7 +62,7 @@ function createTriggers(root) {
     make(
       "header",
       { class: "aa-panel-head" },
-      make("h3", { text: "what it does" }),
+      make("h2", { text: "what it does" }),
       helpButton(
         "bars",
         "these bars",

@@ -119,7 +119,7 @@ function createDifference(open) {
     Object.assign(kept, { specials: value, pin: null });
     redraw();
   });
-  const title = make("h3", { class: "aa-selection", "data-testid": "trial-selection" });
+  const title = make("h2", { class: "aa-selection", "data-testid": "trial-selection" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "trial-hover" });
   const openers = ["clean", "triggered"].map((which) =>
     make(

@@ -40,7 +40,7 @@ function createTrial(root) {
     make(
       "header",
       { class: "aa-panel-head" },
-      make("h3", { text: "try it on your text" }),
+      make("h2", { text: "try it on your text" }),
       helpButton(
         "trial",
         "this part",

@@ -1,0 +1,14 @@
+"""Answers of the MCP server, a package that need not be there; its tools are the endpoints of `attattr_core.ui.api`."""
+
+import json
+from typing import Any
+
+
+def answer_in_json() -> None:
+    """Makes tools answer JSON, for which every client has a reader; Gradio's own answers are Python's notation."""
+    from gradio import mcp
+
+    def write(_: Any, data: list[Any], root_url: str) -> list[Any]:
+        return [mcp.types.TextContent(type="text", text=json.dumps(value, ensure_ascii=False)) for value in data]
+
+    mcp.GradioMCPServer.postprocess_output_data = write
