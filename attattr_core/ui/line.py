@@ -7,9 +7,10 @@ where they wait, are stopped, or let others go first:
   later, and so does a visitor's second job for each of his that came before: nobody's many or long jobs hold up another
   one's sentence, and nobody waits for ever.
 * A short job keeps the machine until it is done. One that has computed for `_SHORT` seconds, or that measures, mines or
-  evaluates, is long: it lets go of the machine every `_SLICE` seconds if somebody else waits, and asks anew, so that
-  long jobs go on in turns. At most `_MOST_BEGUN` long ones of a kind are in their midst, since each holds memory; the
-  others begin when one of these has ended.
+  evaluates, is long: it lets go of the machine every `_SLICE` seconds if somebody else waits, and goes to the end of
+  the line, so that long jobs go on in turns. Between two of its steps every job lets go, but keeps its place.
+* At most `_MOST_BEGUN` long jobs are in their midst, and `_MOST_ALIKE` of a kind, since each holds memory; the others
+  begin when one of these has ended.
 
 On ZeroGPU each job has a card and a process of its own: there only the number of jobs is limited.
 """
@@ -35,7 +36,8 @@ END = object()
 _PATIENCE = 20.0  # seconds
 _SHORT = 3.0
 _SLICE = 0.5
-_MOST_BEGUN = 3
+_MOST_BEGUN = 8
+_MOST_ALIKE = 3
 _SECONDS_BETWEEN_TRIMS = 10.0  # of memory: what the next job needs again is better kept
 
 
@@ -63,7 +65,8 @@ class Turn:
         self.is_stopped = False
         self._line, self._limits, self._refusal = line, limits, ""
         self._patience = _PATIENCE * n_before
-        self._came = time.monotonic() + self._patience
+        self._came = self._lot = time.monotonic()  # the lot is the place in line, anew after each slice
+        self._slice = 0.0  # how much of it is used
         self._asked: float | None = None
         self._woken = Condition(line._lock)
 
@@ -88,9 +91,7 @@ class Turn:
 
     def find_place(self) -> float:
         """Finds its place in the line: the smallest goes first."""
-        if self._asked is None or not self.is_heavy:
-            return self._came
-        return self._asked + self._patience + _PATIENCE
+        return self._patience + (self._lot + _PATIENCE if self.is_heavy else self._came)
 
     def check(self) -> None:
         """Waits until it may compute.
@@ -190,7 +191,7 @@ class Line:
         with self._lock:
             now = time.monotonic()
             if self._holder is turn and not turn.is_stopped:
-                if not turn.is_heavy or now - turn.since < _SLICE:
+                if not turn.is_heavy or turn._slice + now - turn.since < _SLICE:
                     return
                 self._put_down(turn)
             turn._asked = now
@@ -229,10 +230,12 @@ class Line:
 
     def _find_next(self) -> Turn | None:
         begun = Counter(turn.name for turn in self._turns if turn.is_long and turn.has_begun)
+        is_full = begun.total() >= _MOST_BEGUN
         ready = (
             turn
             for turn in self._turns
-            if turn._asked is not None and (turn.has_begun or not turn.is_long or begun[turn.name] < _MOST_BEGUN)
+            if turn._asked is not None
+            and (turn.has_begun or not turn.is_long or not (is_full or begun[turn.name] >= _MOST_ALIKE))
         )
         return min(ready, key=Turn.find_place, default=None)
 
@@ -244,7 +247,10 @@ class Line:
 
     def _put_down(self, turn: Turn) -> None:
         if self._holder is turn:
-            turn.used = turn.count_seconds()
+            now = time.monotonic()
+            turn.used, turn._slice = turn.used + now - turn.since, turn._slice + now - turn.since
+            if turn._slice >= _SLICE:
+                turn._slice, turn._lot = 0.0, now
             self._holder = turn.since = None
             self._wake_next()
 

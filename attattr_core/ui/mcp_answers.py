@@ -6,9 +6,9 @@ from typing import Any
 
 def answer_in_json() -> None:
     """Makes tools answer JSON, for which every client has a reader; Gradio's own answers are Python's notation."""
-    from gradio import mcp
+    from gradio.mcp import GradioMCPServer
 
-    def write(_: Any, data: list[Any], root_url: str) -> list[Any]:
-        return [mcp.types.TextContent(type="text", text=json.dumps(value, ensure_ascii=False)) for value in data]
+    def write(server: Any, data: list[Any], root_url: str) -> list[Any]:
+        return [server.types.TextContent(type="text", text=json.dumps(value, ensure_ascii=False)) for value in data]
 
-    mcp.GradioMCPServer.postprocess_output_data = write
+    GradioMCPServer.postprocess_output_data = write

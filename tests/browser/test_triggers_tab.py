@@ -233,6 +233,7 @@ def test_own_words_are_compared_and_both_results_opened(tab, tmp_path):
         assert download.value.suggested_filename == f"attattr-snli-difference-layer3-head2.{file_format}"
     tab.get_by_test_id("trial-triggered-heatmaps").click()
     expect(tab.get_by_role("tab", name="Heatmaps")).to_have_attribute("aria-selected", "true")
+    expect(tab.get_by_role("tab", name="Heatmaps")).to_be_focused()  # the button has gone out of sight
     tab.wait_for_function("document.querySelector('.aa-view').attattr.shown()?.tokens.includes('never')")
     expect(tab.get_by_test_id("status")).to_contain_text("the header still holds it as it is")
     open_tab(tab)
