@@ -21,13 +21,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from statistics import median
 
 import httpx
 
+from attattr_core.ui.limits import SHARED_LIMITS, PageLimits
 from tests.load.tab import Page, RefusedError, Tab
 from tests.load.visits import VISITS, Visit
 
@@ -109,11 +110,16 @@ class Report:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Starts ``python app.py`` with a temporary folder of its own; gives its address and its process."""
+    """Starts ``python app.py`` with a temporary folder of its own; gives its address and its process.
+
+    The limits are those for strangers, but texts may be as long as on one's own machine.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder / "gradio"), "ATTATTR_OFFLINE": "1"}
+    limits = asdict(replace(SHARED_LIMITS, max_tokens=PageLimits.max_tokens))
+    own = {f"ATTATTR_{name.upper()}": str(value) for name, value in limits.items()}
+    own |= {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder / "gradio"), "ATTATTR_OFFLINE": "1"}
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
     with (folder.parent / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | own, stdout=log, stderr=log)

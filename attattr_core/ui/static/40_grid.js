@@ -90,20 +90,10 @@ function createGrid(view, { prefix = "", title = "layer × head", hint = cellHin
     cells.clear();
     const heads = [null, ...Array.from({ length: nHeads }, (_, h) => h)];
     table.style.setProperty("--aa-columns", String(nHeads + 1));
-    const corner = make("span", {
-      class: "aa-grid-label aa-grid-corner",
-      role: "columnheader",
-      text: "",
-      "aria-label": "layer",
-    });
-    const titles = heads.map((h) =>
-      make("span", {
-        class: "aa-grid-label",
-        role: "columnheader",
-        text: h === null ? "" : String(h + 1),
-        "aria-label": h === null ? "all heads" : "head " + (h + 1),
-      }),
-    );
+    const title = (own, name, text) =>
+      make("span", { class: "aa-grid-label" + own, role: "columnheader", "aria-label": name }, text || unseen(name));
+    const corner = title(" aa-grid-corner", "layer");
+    const titles = heads.map((h) => (h === null ? title("", "all heads") : title("", "head " + (h + 1), String(h + 1))));
     const rows = [make("div", { class: "aa-grid-row", role: "row" }, corner, ...titles)];
     for (let layer = nLayers - 1; layer >= 0; layer--) {
       const label = make("span", {

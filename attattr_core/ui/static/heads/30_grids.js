@@ -58,7 +58,7 @@ function createGrid(view, method) {
     table.style.setProperty("--aa-columns", String(nHeads));
     table.classList.toggle("aa-grid-dense", nHeads > 12 || nLayers > 12);
     cells = new Array(nLayers * nHeads);
-    const label = (text, role, name) => make("span", { class: "aa-grid-label", role, text, "aria-label": name });
+    const label = (text, role, name) => make("span", { class: "aa-grid-label", role, "aria-label": name }, text || unseen(name));
     const titles = Array.from({ length: nHeads }, (_, h) => label(String(h + 1), "columnheader", "head " + (h + 1)));
     const rows = [make("div", { class: "aa-grid-row", role: "row" }, label("", "columnheader", "layer"), ...titles)];
     for (let layer = nLayers - 1; layer >= 0; layer--) {
@@ -147,12 +147,12 @@ function formatSigned(importance, value) {
 }
 
 /** Some importances, head by head, as a table. */
-function readHeads({ message, mask }, importances, nameOf) {
+function readHeads({ message, mask }, importances, nameOf, which = "") {
   const cell = (importance, k) =>
     importance.values[k] === null ? "…" : formatSigned(importance, importance.values[k]) + " (" + importance.rank[k] + ")";
   const row = (k) => [headName(message, k), ...importances.map((importance) => cell(importance, k)), mask.pruned.has(k) ? "yes" : "no"];
   return {
-    caption: "Importance of each head, and its rank from the most important",
+    caption: "Importance of each head" + which + ", and its rank from the most important",
     titles: ["head", ...importances.map(nameOf), "pruned"],
     rows: Array.from({ length: message.n_layers * message.n_heads }, (_, k) => row(k)),
   };

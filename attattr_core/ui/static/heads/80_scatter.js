@@ -19,7 +19,7 @@ function createScatter(view) {
   const ring = draw("circle", { class: "aa-scatter-ring", r: 6, visibility: "hidden" });
   const line = make("p", { class: "aa-hover", "aria-live": "polite", "data-testid": "heads-scatter-hover" });
   const words = make("p", { "data-testid": "heads-correlation" });
-  const table = tableFold("heads-scatter", "The dots as a table", () => readHeads(view, pair, labelOf));
+  const table = tableFold("heads-scatter", "The dots as a table", () => readHeads(view, pair, labelOf, " by the two axes"));
   const panel = panelOf(
     "heads-scatter",
     "two importances compared",
