@@ -8,7 +8,7 @@ import torch
 from attattr_core.attribution import Attribution
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.batches import bucket_examples, prepare_baselines, record_batch
-from attattr_core.engine.encoding import Encoded, encode, split_texts
+from attattr_core.engine.encoding import Encoded, encode, encode_all, split_texts
 from attattr_core.engine.integration import Integrator
 from attattr_core.engine.outputs import (
     check_function,
@@ -103,7 +103,7 @@ def attribute_batch(
     wanted = [targets] * len(texts) if isinstance(targets, str | int | np.integer) else list(targets)
     if len(wanted) != len(texts):
         raise UserError(f"There are {len(texts)} examples but {len(wanted)} targets: give one for all or one for each.")
-    encoded = [encode(checkpoint, *pair) for pair in texts]
+    encoded = list(encode_all(checkpoint, texts))
     results: dict[int, Attribution] = {}
     for bucket in bucket_examples(checkpoint, encoded):
         picked = [[values[index] for index in bucket] for values in (encoded, texts, wanted)]

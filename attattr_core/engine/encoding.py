@@ -1,6 +1,6 @@
 """From text to a model's inputs, and what each token belongs to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.engine.families import MAX_TOKENS, find_family
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UserError
 
 SPECIAL = -1
@@ -60,6 +61,21 @@ def split_texts(text: str, text_pair: str | None = None) -> tuple[str, ...]:
         raise UserError(f"A text is {(text, text_pair)!r:.80}: give a string, and a string or nothing for the pair.")
     parts = (text, text_pair) if text_pair and text_pair.strip() else (text,)
     return tuple(part.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for part in parts)
+
+
+def encode_all(checkpoint: Checkpoint, texts: Iterable[tuple[str | None, ...]]) -> Iterator[Encoded]:
+    """Tokenises examples as `encode` does; before each is asked whether to go on, for many take a while.
+
+    Args:
+        checkpoint: The classifier.
+        texts: The sentence of each, or the first and the second of a pair, which may be None.
+
+    Yields:
+        The encoded examples.
+    """
+    for parts in texts:
+        ask()
+        yield encode(checkpoint, *parts)
 
 
 def encode(checkpoint: Checkpoint, text: str, text_pair: str | None = None, *, n_reserved: int = 0) -> Encoded:

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from threading import RLock
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
+from attattr_core.engine.stopping import holding
 from attattr_core.errors import UserError
 
 _AMPERE = (8, 0)
@@ -69,7 +71,7 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
     try:
         with ExitStack() as stack:
             if device.type == "cuda":
-                stack.enter_context(_switching(is_tf32=precision == "tf32"))
+                stack.enter_context(holding(_Switches(is_tf32=precision == "tf32")))
             yield
     finally:
         _AUTOCAST.reset(token)
@@ -81,20 +83,26 @@ def computing_layer() -> AbstractContextManager:
     return nullcontext() if kind is None else torch.autocast(kind, torch.bfloat16)
 
 
-@contextmanager
-def _switching(*, is_tf32: bool) -> Iterator[None]:
-    """Sets the switches of the whole process, of products and of convolutions, of which some families are made."""
-    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(cuda, "fp32_precision"):
-        places, name, value = (cuda, cudnn.conv), "fp32_precision", "tf32" if is_tf32 else "ieee"
-    else:  # before PyTorch 2.9
-        places, name, value = (cuda, cudnn), "allow_tf32", is_tf32
-    with _LOCK:
-        before = [getattr(place, name) for place in places]
-        try:
-            for place in places:
-                setattr(place, name, value)
-            yield
-        finally:
-            for place, kept in zip(places, before, strict=True):
-                setattr(place, name, kept)
+class _Switches:
+    """The switches of the whole process, of products and of convolutions, of which some families are made."""
+
+    def __init__(self, *, is_tf32: bool) -> None:
+        cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        if hasattr(cuda, "fp32_precision"):
+            self._places, self._name, self._value = (cuda, cudnn.conv), "fp32_precision", "tf32" if is_tf32 else "ieee"
+        else:  # before PyTorch 2.9
+            self._places, self._name, self._value = (cuda, cudnn), "allow_tf32", is_tf32
+        self._before: list[Any] = []
+
+    def take(self) -> None:
+        """Sets them, alone."""
+        _LOCK.acquire()
+        self._before = [getattr(place, self._name) for place in self._places]
+        for place in self._places:
+            setattr(place, self._name, self._value)
+
+    def give(self) -> None:
+        """Sets them back as they were."""
+        for place, kept in zip(self._places, self._before, strict=True):
+            setattr(place, self._name, kept)
+        _LOCK.release()

@@ -28,7 +28,7 @@ from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.cluster.workers import LocalWorkers, Work, Workers
 from attattr_core.datasets import ExampleSet, pick_examples
 from attattr_core.engine.batches import record_batch
-from attattr_core.engine.encoding import Encoded, encode
+from attattr_core.engine.encoding import Encoded, encode, encode_all
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.outputs import check_function
 from attattr_core.engine.products import find_product
@@ -175,7 +175,7 @@ def _measure(
     state: State,
     workers: Workers,
 ) -> Iterator[ImportanceSoFar]:
-    encoded = [encode(checkpoint, *pair) for pair in texts]
+    encoded = list(encode_all(checkpoint, texts))
     lengths = np.array([len(example.tokens) for example in encoded])
     is_cut = [example.n_cut > 0 for example in encoded]
     sizes = np.stack([np.ones_like(lengths), lengths, is_cut], axis=1)  # of an example: itself, its tokens, whether cut

@@ -18,7 +18,7 @@ import numpy as np
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.cluster.workers import LocalWorkers, Workers
 from attattr_core.datasets import ExampleSet, digest_example, pick_examples
-from attattr_core.engine.encoding import encode
+from attattr_core.engine.encoding import encode_all
 from attattr_core.engine.families import count_heads
 from attattr_core.engine.products import find_product
 from attattr_core.errors import UserError
@@ -128,7 +128,7 @@ def _measure(
     state: str | Path | None,
     workers: Workers,
 ) -> Iterator[StudySoFar]:
-    encoded = [encode(checkpoint, example.text, example.text_pair) for example in examples.examples]
+    encoded = list(encode_all(checkpoint, ((one.text, one.text_pair) for one in examples.examples)))
     is_cut = np.array([example.n_cut > 0 for example in encoded])
     n_masks = len(plan.masks)
     kept = Predictions(np.full((n_masks, len(encoded)), np.nan, np.float32), find_product())

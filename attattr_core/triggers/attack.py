@@ -9,9 +9,10 @@ import torch
 from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import Example
 from attattr_core.engine.batches import bucket_examples, check_logits, record_batch
-from attattr_core.engine.encoding import Encoded, collate, encode
+from attattr_core.engine.encoding import Encoded, collate, encode_all
 from attattr_core.engine.outputs import compute_probabilities, find_output_kind
 from attattr_core.engine.replay import instrumented, run_pruned
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UserError
 from attattr_core.triggers.halves import find_confirming
 from attattr_core.triggers.insertion import Pieces, Triggered, insert_into_example
@@ -37,7 +38,7 @@ class Attack:
     @cached_property
     def encoded(self) -> list[Encoded]:
         """The examples, encoded."""
-        return [encode(self.checkpoint, one.text, one.text_pair) for one in self.examples]
+        return list(encode_all(self.checkpoint, ((one.text, one.text_pair) for one in self.examples)))
 
     @property
     def has_pairs(self) -> bool:
@@ -50,10 +51,10 @@ class Attack:
 
     def run(self, pieces: Sequence[Pieces]) -> tuple[Tally, list[Triggered]]:
         """Inserts something into every example and runs them; gives both predictions, and what the examples are."""
-        triggered = [
-            insert_into_example(self.checkpoint, one.text, one.text_pair, pieces, encoded=encoded)
-            for one, encoded in zip(self.examples, self.encoded, strict=True)
-        ]
+        triggered = []
+        for one, encoded in zip(self.examples, self.encoded, strict=True):
+            ask()
+            triggered.append(insert_into_example(self.checkpoint, one.text, one.text_pair, pieces, encoded=encoded))
         return Tally(self.gold, self.clean, predict(self.checkpoint, [one.encoded for one in triggered])), triggered
 
 

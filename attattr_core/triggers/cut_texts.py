@@ -20,7 +20,8 @@ def tell_cut(checkpoint: "Checkpoint", examples: ExampleSet, what: str) -> str:
     Returns:
         A sentence, or "" where none is cut.
     """
-    from attattr_core.engine.encoding import encode
+    from attattr_core.engine.encoding import encode_all
 
-    n_cut = sum(encode(checkpoint, example.text, example.text_pair).n_cut > 0 for example in examples.examples)
+    texts = ((one.text, one.text_pair) for one in examples.examples)
+    n_cut = sum(encoded.n_cut > 0 for encoded in encode_all(checkpoint, texts))
     return f"Of the data {what}, {describe_cut(n_cut, len(examples))}" if n_cut else ""

@@ -9,6 +9,7 @@ from attattr_core.checkpoints.checkpoint import Checkpoint
 from attattr_core.datasets import Example, ExampleSet
 from attattr_core.engine.batches import bucket_examples
 from attattr_core.engine.encoding import Encoded, encode
+from attattr_core.engine.stopping import ask
 from attattr_core.errors import UserError
 from attattr_core.triggers.mining_state import MiningState
 from attattr_core.triggers.overlap import choose_examples
@@ -52,6 +53,7 @@ def encode_examples(
     chosen = []
     for index in choose_examples(len(examples), n_examples, seed):
         example = examples.examples[index]
+        ask()
         encoded = encode(checkpoint, example.text, example.text_pair)
         if len(encoded.tokens) >= min_tokens:
             chosen.append(Chosen(index, example, encoded))

@@ -14,6 +14,7 @@ from attattr_core import Settings, UserError, attribute, attribute_batch, load_a
 from attattr_core.__main__ import main
 from attattr_core.engine.passes import attend_plainly
 from attattr_core.engine.precision import computing
+from attattr_core.engine.stopping import ask, asking
 from attattr_core.heads.importance import measure_importance
 from attattr_core.heads.importance_files import dump_importance, load_importance
 from attattr_core.settings import GAP_FLOOR
@@ -118,6 +119,28 @@ def test_a_cards_switches_are_set_and_set_back(precision, value):
     with pytest.raises(KeyError):
         fail()
     assert found == [(value, value), ("ieee", "ieee"), (value, value)]
+    assert read_switches() == before
+
+
+@needs_switches
+def test_work_that_waits_for_its_turn_keeps_no_switch_from_others():
+    before, found = read_switches(), []
+
+    def other() -> None:
+        with computing("tf32", CARD):
+            found.append(read_switches())
+
+    def wait() -> None:
+        found.append(read_switches())
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), "who has the turn waits for the switches of one who waits for the turn"
+
+    with asking(wait), computing("tf32", CARD), computing("float32", CARD):
+        ask()
+        assert read_switches() == ("ieee", "ieee")
+    assert found == [before, ("tf32", "tf32")]
     assert read_switches() == before
 
 
