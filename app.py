@@ -229,7 +229,7 @@ def launch(
         "head": PAGE_HEAD,
         "js": PAGE_SCRIPT,
         "max_file_size": PageLimits.max_upload_bytes,
-        "state_session_capacity": 100,  # visitors whose results are kept; the one longest away goes first
+        "state_session_capacity": 2000,  # visitors, and programs' calls, of whom something is known
         "max_threads": 128,  # events at a time: those that wait for their turn to compute are among them
         "run_history": False,
         "enable_monitoring": False,
@@ -237,7 +237,13 @@ def launch(
         "ssr_mode": False,
         "mcp_server": False,
         "app_kwargs": {
-            "middleware": [Middleware(ClosedDoors, max_bytes=max_call_bytes)],
+            "middleware": [
+                Middleware(
+                    ClosedDoors,
+                    max_bytes=max_call_bytes,
+                    max_upload_bytes=options.get("max_file_size", PageLimits.max_upload_bytes),
+                )
+            ],
             "routes": [build_health_route()],
             "exception_handlers": EXPLANATIONS,
             "lifespan": keep_visitors(seconds_kept, max_result_bytes),

@@ -1,6 +1,7 @@
 """What the server does not do for anybody, whatever Gradio offers, and how uploads end that break off."""
 
 import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,53 +9,100 @@ from typing import Any
 import gradio as gr
 from gradio import processing_utils, route_utils, routes
 from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-# Deep links write what a visitor sees to a file that stays, for others to open; recordings are cut by ffmpeg.
-_CLOSED = ("/deep_link", "/process_recording")
+# Deep links write what a visitor sees to a file that stays, for others to open; recordings are cut by ffmpeg; functions
+# of components are called past every limit.
+_CLOSED = ("/deep_link", "/process_recording", "/component_server")
 # Whoever asks for the file of another server's address would have this one fetch it.
 _FETCHED = re.compile(r"/(file[=/]\s*https?:|proxy=)", re.IGNORECASE)
-_UPLOAD = "/upload"  # Gradio itself limits the files in it
+_UPLOAD = "/gradio_api/upload"
+_MOST_PARTS = 500_000  # of a call: reading them all takes a second or two, in which nobody else is served
+_ENVELOPE = 1_000_000  # bytes of an upload around its file
 
 
 class ClosedDoors:
-    """Refuses what Gradio offers on every page and this one has no use for, and calls that would fill the memory."""
+    """Refuses what Gradio offers on every page and this one has no use for, and requests that would fill the memory."""
 
-    def __init__(self, app: Any, *, max_bytes: int) -> None:
+    def __init__(self, app: Any, *, max_bytes: int, max_upload_bytes: int) -> None:
         """Stands before an ASGI application.
 
         Args:
             app: The application.
-            max_bytes: Largest body of a request but an upload, which is written to the disk as it comes.
+            max_bytes: Largest body of a request but an upload.
+            max_upload_bytes: Largest uploaded file; it is written to the disk as it comes.
         """
-        self._app, self._max_bytes = app, max_bytes
+        self._app, self._max_bytes, self._max_upload = app, max_bytes, max_upload_bytes + _ENVELOPE
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answers a request."""
-        if scope["type"] != "http" or scope["path"].rstrip("/").endswith(_UPLOAD):
+        if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        await (self._refuse(scope) or self._app)(scope, self._counting(receive), send)
-
-    def _refuse(self, scope: Any) -> Response | None:
-        if scope["path"].rstrip("/").endswith(_CLOSED) or _FETCHED.search(scope["path"]):
-            return PlainTextResponse("Not found", 404)
+        path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
         n_bytes = int(Headers(scope=scope).get("content-length") or 0)
-        if n_bytes > self._max_bytes:
-            taken = f"up to {self._max_bytes:,} are taken here"
-            return JSONResponse({"detail": f"The call has {n_bytes:,} bytes, and {taken}: upload a file."}, 413)
-        return None
+        if path.endswith(_CLOSED) or _FETCHED.search(path):
+            answer = PlainTextResponse("Not found", 404)
+        elif path == _UPLOAD:
+            if n_bytes <= self._max_upload:
+                return await self._app(scope, _count(receive, self._max_upload), send)
+            answer = _refuse(f"The upload has {n_bytes:,} bytes, and up to {self._max_upload - _ENVELOPE:,} are taken.")
+        elif n_bytes > self._max_bytes:
+            answer = self._refuse_size(f"{n_bytes:,}")
+        else:
+            body = await self._read(receive)
+            if body is None:
+                return None
+            if isinstance(body, bytes):
+                return await self._app(scope, _repeat(body, receive), send)
+            answer = body
+        await answer(scope, receive, send)
 
-    def _counting(self, receive: Any) -> Any:
-        """Ends a body that did not say how long it is, where it is too long."""
-        n_bytes = 0
-
-        async def count() -> Any:
-            nonlocal n_bytes
+    async def _read(self, receive: Any) -> bytes | Response | None:
+        """Reads a body; gives an answer where it is too much, and None where the sender has left."""
+        chunks, n_bytes, n_parts = [], 0, 0
+        while True:
             message = await receive()
-            n_bytes += len(message.get("body", b""))
-            return message if n_bytes <= self._max_bytes else {"type": "http.disconnect"}
+            if message["type"] != "http.request":
+                return None
+            chunks.append(message.get("body", b""))
+            n_bytes, n_parts = n_bytes + len(chunks[-1]), n_parts + sum(map(chunks[-1].count, (b"[", b"{", b",")))
+            if n_bytes > self._max_bytes:
+                return self._refuse_size(f"more than {self._max_bytes:,}")
+            if n_parts > _MOST_PARTS:
+                return _refuse(f"The call has more than {_MOST_PARTS:,} values, too many: upload a file.")
+            if not message.get("more_body"):
+                return b"".join(chunks)
 
-        return count
+    def _refuse_size(self, size: str) -> Response:
+        return _refuse(f"The call has {size} bytes, and up to {self._max_bytes:,} are taken here: upload a file.")
+
+
+def _refuse(sentence: str) -> Response:
+    return JSONResponse({"detail": sentence}, 413)
+
+
+def _repeat(body: bytes, receive: Any) -> Any:
+    """Gives a body that was read once more."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def repeat() -> Any:
+        return left.pop() if left else await receive()
+
+    return repeat
+
+
+def _count(receive: Any, most: int) -> Any:
+    """Ends an upload that did not say how long it is, where it is too long."""
+    n_bytes = 0
+
+    async def count() -> Any:
+        nonlocal n_bytes
+        message = await receive()
+        n_bytes += len(message.get("body", b""))
+        return message if n_bytes <= most else {"type": "http.disconnect"}
+
+    return count
 
 
 async def refuse_address(url: str, cache_dir: str) -> str:
@@ -70,7 +118,17 @@ async def refuse_address(url: str, cache_dir: str) -> str:
 
 
 class TidyUploads(route_utils.GradioMultiPartParser):
-    """Gradio's reader of uploads, which removes what it has written where one breaks off."""
+    """Gradio's reader of uploads, which keeps each in a folder of its own and removes those that break off.
+
+    Gradio names folders after their files' content: then whoever has the same file could take it from its owner.
+    """
+
+    def on_headers_finished(self) -> None:
+        """Begins a part."""
+        super().on_headers_finished()
+        if self._current_part.file is None:  # it would be held in memory, and nobody asks for any
+            raise MultiPartException("What was uploaded is no file, or has no name: give it one.")
+        self._current_part.file.sha.update(secrets.token_bytes(16))
 
     async def parse(self) -> Any:
         """Reads an upload to its end."""
@@ -81,6 +139,8 @@ class TidyUploads(route_utils.GradioMultiPartParser):
                 with suppress(OSError):
                     file.close()
                 Path(file.name).unlink(missing_ok=True)
+            if self.upload_progress is not None:
+                self.upload_progress.set_done(self.upload_id)
             raise
 
 

@@ -4,8 +4,8 @@ One job computes at a time. Jobs ask before each pass through a model (`attattr_
 where they wait, are stopped, or let others go first:
 
 * Among those that wait, the one that came first goes first. A long job counts as if it had come `_PATIENCE` seconds
-  later, and so does a visitor's second job for each of his that came before: nobody's many or long jobs hold up another
-  one's sentence, and nobody waits for ever.
+  later, and so does a visitor's second job for each of his that came before and is still there: nobody's many or long
+  jobs hold up another one's sentence, and nobody waits for ever.
 * A short job keeps the machine until it is done. One that has computed for `_SHORT` seconds, or that measures, mines or
   evaluates, is long: it lets go of the machine every `_SLICE` seconds if somebody else waits, and goes to the end of
   the line, so that long jobs go on in turns. Between two of its steps every job lets go, but keeps its place.
@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cache
 from threading import Condition, RLock
 from typing import Any
@@ -64,7 +63,7 @@ class Turn:
         self.used = self.waited = 0.0
         self.is_stopped = False
         self._line, self._limits, self._refusal = line, limits, ""
-        self._patience = _PATIENCE * n_before
+        self._n_before = n_before  # jobs of the same visitor that came before and are still there
         self._came = self._lot = time.monotonic()  # the lot is the place in line, anew after each slice
         self._slice = 0.0  # how much of it is used
         self._asked: float | None = None
@@ -91,7 +90,7 @@ class Turn:
 
     def find_place(self) -> float:
         """Finds its place in the line: the smallest goes first."""
-        return self._patience + (self._lot + _PATIENCE if self.is_heavy else self._came)
+        return _PATIENCE * self._n_before + (self._lot + _PATIENCE if self.is_heavy else self._came)
 
     def check(self) -> None:
         """Waits until it may compute.
@@ -143,12 +142,22 @@ class Line:
         self._usual = 1.0  # seconds of a short job
         self._trimmed = time.monotonic()
 
-    def join(self, user: str, name: str, limits: PageLimits, *, is_long: bool = False) -> Turn:
-        """Takes a job in; one job too many ends with a sentence as soon as it wants to compute."""
+    def join(
+        self, user: str, name: str, limits: PageLimits, *, is_long: bool = False, n_allowed: int | None = None
+    ) -> Turn:
+        """Takes a job in; one job too many ends with a sentence as soon as it wants to compute.
+
+        Args:
+            user: Whose it is.
+            name: What it does.
+            limits: What a visitor may ask for.
+            is_long: Whether it is long from its beginning.
+            n_allowed: How many such jobs the user may have, if not as many as a visitor.
+        """
         with self._lock:
             n_own = sum(turn.user == user for turn in self._turns)
             turn = Turn(self, user, name, limits, is_long=is_long, n_before=n_own)
-            if n_own >= limits.max_visitor_jobs:
+            if n_own >= (n_allowed or limits.max_visitor_jobs):
                 turn._refusal = (
                     f"{n_own} of your jobs wait or go on, as many as one visitor may have here: wait for one of them, "
                     "or stop it."
@@ -175,7 +184,9 @@ class Line:
         """Stops a job and takes it out."""
         with self._lock:
             turn.is_stopped = True
-            with suppress(ValueError):
+            if turn in self._turns:
+                for one in self._turns[self._turns.index(turn) :]:
+                    one._n_before -= one.user == turn.user
                 self._turns.remove(turn)
             if not turn.is_long and turn.used:
                 self._usual += 0.1 * (turn.used - self._usual)
@@ -222,6 +233,13 @@ class Line:
     def describe_place(self, turn: Turn) -> str:
         """Says how many jobs go first, and for about how long."""
         with self._lock:
+            begun = self._count_begun()
+            if not self._may_begin(turn, begun):
+                n, kind = (begun.total(), "") if begun.total() >= _MOST_BEGUN else (begun[turn.name], " of this kind")
+                n_first = sum(
+                    one.name == turn.name and one.waits and one.find_place() < turn.find_place() for one in self._turns
+                )
+                return f"Waiting: {n} long jobs{kind} go on, as many as may at a time, and {n_first} more go first."
             place = turn.find_place()
             ahead = [one for one in self._turns if one._asked is not None and one.find_place() < place]
             ahead += [] if self._holder is None else [self._holder]
@@ -229,15 +247,19 @@ class Line:
         return f"Waiting: {len(ahead)} {'job goes' if len(ahead) == 1 else 'jobs go'} first, about {seconds:.0f} s."
 
     def _find_next(self) -> Turn | None:
-        begun = Counter(turn.name for turn in self._turns if turn.is_long and turn.has_begun)
-        is_full = begun.total() >= _MOST_BEGUN
-        ready = (
-            turn
-            for turn in self._turns
-            if turn._asked is not None
-            and (turn.has_begun or not turn.is_long or not (is_full or begun[turn.name] >= _MOST_ALIKE))
-        )
+        begun = self._count_begun()
+        ready = (turn for turn in self._turns if turn._asked is not None and self._may_begin(turn, begun))
         return min(ready, key=Turn.find_place, default=None)
+
+    def _count_begun(self) -> Counter[str]:
+        """Counts the long jobs that are in their midst, by what they do."""
+        return Counter(turn.name for turn in self._turns if turn.is_heavy and turn.has_begun)
+
+    @staticmethod
+    def _may_begin(turn: Turn, begun: Counter[str]) -> bool:
+        """Whether a job goes on already, or there is room for it."""
+        is_full = begun.total() >= _MOST_BEGUN or begun[turn.name] >= _MOST_ALIKE
+        return turn.has_begun or not turn.is_long or not is_full
 
     def _wake_next(self) -> None:
         """Wakes the one thread that may go on: with all of them awake at each turn, little else would be done."""

@@ -101,7 +101,7 @@ def run_attribution(
 
 def is_long_run(model: str, text: str, text_pair: str, *rest: Any) -> bool:
     """Tells whether a run will take long enough to let others go first from its beginning."""
-    return len(text or "") + len(text_pair or "") > LONG_CHARACTERS
+    return len(str(text or "")) + len(str(text_pair or "")) > LONG_CHARACTERS  # a program may send anything
 
 
 def prepare_job(

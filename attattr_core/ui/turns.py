@@ -16,9 +16,11 @@ from attattr_core.ui.line import END, find_line
 
 # Queues of Gradio's, both wide: what waits, waits in the line, where it is told its position.
 SHORT_WORK = {"concurrency_id": "model", "concurrency_limit": 64}
-LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 32}
+LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 64}
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
+_MOST_SILENT = 5  # messages that would say the same; Gradio looks whether anybody listens when there is one
+_CALLS_OF_ADDRESS = 4  # times as many jobs as a visitor's: programs that say who they are by nothing else
 _SECONDS_UNTIL_FORGOTTEN = 60  # of a closed tab: a lost connection is back sooner
 
 
@@ -56,16 +58,20 @@ def in_turn(
     @wraps(handler)
     async def handle(*values: Any) -> AsyncIterator[Any]:
         long = is_long(*values) if callable(is_long) else is_long
-        turn = find_line().join(_find_user(), _find_name(handler), limits, is_long=long)
-        steps, last, said = handler(*values), idle, idle
+        steps, last, said, n_silent = handler(*values), idle, idle, 0
+        user, is_address = _find_user()
+        n_allowed = _CALLS_OF_ADDRESS * limits.max_visitor_jobs if is_address else None
+        turn = find_line().join(user, _find_name(handler), limits, is_long=long, n_allowed=n_allowed)
         loop = asyncio.get_running_loop()
         try:
             while True:
                 work = loop.run_in_executor(turn.thread, copy_context().run, turn.step, steps)
+                work.add_done_callback(_take_note)
                 while not (await asyncio.wait({work}, timeout=_SECONDS_BETWEEN_MESSAGES))[0]:
                     words = say_waiting(find_line().describe_place(turn)) if turn.waits else last
-                    if words != said:
-                        said = words
+                    n_silent += 1
+                    if words != said or n_silent == _MOST_SILENT:
+                        said, n_silent = words, 0
                         yield say(words)
                 step = work.result()
                 if step is END:
@@ -82,9 +88,19 @@ def _find_name(handler: Callable[..., Any]) -> str:
     return handler.__name__ if not isinstance(handler, partial) else _find_name(handler.func)
 
 
-def _find_user() -> str:
+def _take_note(work: asyncio.Future) -> None:
+    """Looks at how a step ended that nobody waits for any more: else it is logged, with a visitor's words."""
+    if not work.cancelled():
+        work.exception()
+
+
+def _find_user() -> tuple[str, bool]:
+    """Finds who asks, and whether all that is known is the address: a call over HTTP has no session, but its own id."""
     request = LocalContext.request.get(None)
-    return (request.session_hash or "") if request is not None else ""
+    session = (request.session_hash or "") if request is not None else ""
+    if session and session == LocalContext.event_id.get(None):
+        return f"address {getattr(request.client, 'host', '')}", True
+    return session, False
 
 
 async def leave_page(request: gr.Request) -> None:

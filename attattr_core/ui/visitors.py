@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import gradio as gr
 import numpy as np
@@ -23,9 +24,10 @@ from attattr_core.files.ages import Ages
 SECONDS_KEPT = 3600  # how long files that visitors upload or have made are kept
 _SECONDS_SHOWN = 3600  # what a visitor has chosen and sees, after the last sign of life
 _SECONDS_BETWEEN = 600  # old files are looked for at least this often
+_SECONDS_UNHEARD = 60  # answers that nobody fetches are kept
+_MOST_UNHEARD = 8  # visitors, or calls, whose answers wait to be fetched; one may have a hundred megabytes
 
 
-@runtime_checkable
 class Large(Protocol):
     """A state of a visitor whose results can be put away."""
 
@@ -35,6 +37,11 @@ class Large(Protocol):
 
     def put_away(self) -> Any:
         """What stays in its place; whoever asks for the results then is told."""
+
+
+@cache
+def _is_large(kind: type) -> bool:
+    return hasattr(kind, "arrays") and hasattr(kind, "put_away")
 
 
 class Visitors(StateHolder):
@@ -53,6 +60,7 @@ class Visitors(StateHolder):
         super().__init__()
         self._max_bytes = max_bytes
         self._moments: dict[str, float] = {}
+        self._unheard: dict[str, float] = {}
 
     def __getitem__(self, session_id: str) -> SessionState:
         """What a visitor sees, as Gradio asks for it at each step of each event."""
@@ -61,15 +69,25 @@ class Visitors(StateHolder):
         self._moments[session_id] = time.monotonic()
         return super().__getitem__(session_id)
 
+    def update(self, session_id: str) -> None:
+        """Notes that a visitor is here. One too many goes, and somebody who sees a result only if everybody does."""
+        self.session_data.move_to_end(session_id)
+        if len(self.session_data) > self.capacity:
+            others = [name for name in self.session_data if name != session_id]
+            gone = next((name for name in others if not self._has_results(name)), others[0])
+            self._drop(gone)
+
+    def _has_results(self, session_id: str) -> bool:
+        return any(_is_large(type(value)) for value in self.session_data[session_id].state_data.values())
+
     def delete_all_expired_state(self) -> None:
         """Forgets what is old or too much; Gradio calls this every second."""
         now = time.monotonic()
         for session_id, moment in list(self._moments.items()):
-            if session_id not in self.session_data:  # one visitor too many came
-                self._drop(session_id)
-            elif now - moment > _SECONDS_SHOWN:
+            if now - moment > _SECONDS_SHOWN:
                 self.session_data[session_id].state_data.clear()
         self._make_room()
+        self._drop_unheard(now)
 
     def forget(self, session_id: str, left: float) -> None:
         """Forgets a visitor who has not come back.
@@ -86,10 +104,25 @@ class Visitors(StateHolder):
         self.session_data.pop(session_id, None)
         self.time_last_used.pop(session_id, None)
         self._moments.pop(session_id, None)
+        if not self._goes_on(session_id):
+            self._drop_messages(session_id)
+
+    def _goes_on(self, session_id: str) -> bool:
         queue = self.blocks._queue
-        if not queue.pending_event_ids_session.get(session_id, set()) & queue.event_ids_to_events.keys():
-            queue.pending_messages_per_session.pop(session_id, None)
-            queue.pending_event_ids_session.pop(session_id, None)
+        return bool(queue.pending_event_ids_session.get(session_id, set()) & queue.event_ids_to_events.keys())
+
+    def _drop_messages(self, session_id: str) -> None:
+        self.blocks._queue.pending_messages_per_session.pop(session_id, None)
+        self.blocks._queue.pending_event_ids_session.pop(session_id, None)
+
+    def _drop_unheard(self, now: float) -> None:
+        """Drops answers that nobody has fetched; one who listens takes each as it comes."""
+        messages = self.blocks._queue.pending_messages_per_session
+        unheard = [name for name, left in messages.items() if not left.empty() and not self._goes_on(name)]
+        self._unheard = {name: self._unheard.get(name, now) for name in unheard}
+        for number, (name, since) in enumerate(sorted(self._unheard.items(), key=lambda one: one[1], reverse=True)):
+            if number >= _MOST_UNHEARD or now - since > _SECONDS_UNHEARD:
+                self._drop_messages(name)
 
     def _make_room(self) -> None:
         """Puts results away until all others fit; Gradio has the visitors in the order of their last steps."""
@@ -97,7 +130,7 @@ class Visitors(StateHolder):
         for number, session_id in enumerate(list(reversed(self.session_data))):
             states = self.session_data[session_id].state_data
             for key, value in list(states.items()):
-                if not isinstance(value, Large):
+                if not _is_large(type(value)):
                     continue
                 sizes = {id(array): array.nbytes for array in value.arrays}
                 if number and sum((counted | sizes).values()) > self._max_bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
@@ -73,6 +74,43 @@ def test_the_latest_visitor_and_what_goes_on_are_left_alone(keep):
     assert isinstance(found["me"], Session)
     kept.show("you", None)
     assert kept.tidy()["me"] == PutAway("mine")
+
+
+def test_many_who_see_nothing_push_nobody_out_who_sees_a_result(keep):
+    kept = keep(3)
+    kept.visitors.capacity = 3
+    for name in "ab":
+        kept.show(name, make_session(name))
+    for number in range(20):  # calls of programs, each with a session of its own
+        kept.visitors[f"call {number}"]
+    assert set(kept.visitors.session_data) == {"a", "b", "call 19"}
+    for name in "cde":
+        kept.show(name, make_session(name))
+    assert set(kept.visitors.session_data) == {"c", "d", "e"}
+    assert set(kept.visitors._moments) == {"c", "d", "e"}
+
+
+def test_answers_that_nobody_fetches_go(keep, monkeypatch):
+    kept, clock = keep(1), [0.0]
+    messages = kept.visitors.blocks._queue.pending_messages_per_session
+    monkeypatch.setattr("attattr_core.ui.visitors.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def answer(name: str) -> None:
+        kept.visitors[name]
+        messages[name] = asyncio.Queue()
+        messages[name].put_nowait("an answer")
+
+    answer("first")
+    messages["listens"] = asyncio.Queue()
+    for number in range(8):
+        clock[0] += 1
+        kept.tidy()
+        answer(f"call {number}")
+    kept.tidy()
+    assert list(messages) == ["listens", *(f"call {number}" for number in range(8))]
+    clock[0] += 61
+    kept.tidy()
+    assert list(messages) == ["listens"]
 
 
 def test_arrays_that_two_show_count_once_and_small_states_never(keep):

@@ -5,6 +5,7 @@ from attattr_core.ui.api.offering import offer
 from attattr_core.ui.api.texts import TextEndpoints
 from attattr_core.ui.api.triggers import TriggerEndpoints
 from attattr_core.ui.models import Models
+from attattr_core.ui.running import is_long_run
 from attattr_core.ui.turns import LONG_WORK, SHORT_WORK
 
 __all__ = ["offer_endpoints"]
@@ -24,6 +25,6 @@ def offer_endpoints(models: Models) -> None:
     offer(texts.list_models, **_QUESTIONS)
     offer(texts.load, **_DOWNLOADS)
     for endpoint in (texts.attribute, texts.tree):
-        offer(endpoint, limits=models.page, **SHORT_WORK)
+        offer(endpoint, limits=models.page, is_long=is_long_run, **SHORT_WORK)
     for endpoint in (heads.head_importance, heads.prune, triggers.mine_triggers, triggers.evaluate_triggers):
         offer(endpoint, limits=models.page, is_long=True, **LONG_WORK)

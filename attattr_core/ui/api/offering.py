@@ -23,7 +23,7 @@ def offer(
     endpoint: Callable[..., Iterator[Any]],
     *,
     limits: PageLimits | None = None,
-    is_long: bool = False,
+    is_long: bool | Callable[..., bool] = False,
     **queue: Any,
 ) -> None:
     """Adds an endpoint to the app that is being built, under the method's name and with its docstring.
@@ -31,7 +31,7 @@ def offer(
     Args:
         endpoint: A method that yields answers; closing it stops the work.
         limits: What a visitor may ask for, where it computes: then it waits for its turn (`attattr_core.ui.turns`).
-        is_long: Whether that work is long from its beginning.
+        is_long: Whether that work is long from its beginning, or what tells that from the fields.
         queue: Which queue it waits in, as `gradio.api` takes it.
     """
     hints = get_type_hints(endpoint)
