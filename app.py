@@ -249,7 +249,7 @@ def launch(
             "lifespan": keep_visitors(seconds_kept, max_result_bytes),
         },
     }
-    return app.queue(max_size=256).launch(**settings | options)
+    return app.queue(max_size=256, default_concurrency_limit=8).launch(**settings | options)
 
 
 def main() -> None:

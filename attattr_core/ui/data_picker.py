@@ -23,6 +23,7 @@ from attattr_core.ui.data_steps import (
 )
 from attattr_core.ui.examples import EXAMPLES, FIRST
 from attattr_core.ui.models import Models
+from attattr_core.ui.turns import DOWNLOADS, QUESTIONS
 
 __all__ = ["DataChoice", "DataPicker", "build_data_picker", "read_choice", "wire_data_picker"]
 
@@ -34,10 +35,7 @@ _SOURCES = [
 ]
 _FILE_TYPES = [".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".txt", ".gz", ".parquet"]
 _STATIC = Path(__file__).parent / "static" / "data"
-# The queues of `attattr_core.ui.wiring`: reading data holds up neither runs nor downloads.
-_QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
-_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
-_READING = {"concurrency_id": "data", "concurrency_limit": 2}
+_READING = {"concurrency_id": "data", "concurrency_limit": 2}  # holds up neither runs nor downloads
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _PRIVATE = {**_QUIET, "api_visibility": "private"}
 
@@ -122,7 +120,7 @@ def wire_data_picker(models: Models, page: Any, picker: DataPicker) -> None:
         picker.shown,
         api_name=f"{picker.prefix}_load",
         api_visibility="undocumented",
-        **_DOWNLOADS,
+        **DOWNLOADS,
         **_QUIET,
     )
     told = gr.on(
@@ -156,7 +154,7 @@ def wire_data_picker(models: Models, page: Any, picker: DataPicker) -> None:
         picker.dataset,
         [*picker.shown, picker.found, picker.config, picker.split],
         cancels=[job],
-        **_QUESTIONS,
+        **QUESTIONS,
         **_PRIVATE,
     )
     picker.config.input(list_parts, [picker.found, picker.config], picker.split, queue=False, **_PRIVATE)

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from threading import Semaphore
 from typing import Any
 
 from attattr_core.datasets.hub_sets import HubSplit
@@ -11,6 +12,8 @@ from attattr_core.hub import Description, Progress, download
 from attattr_core.ui.job_log import Refusal, logged
 
 _SECONDS_BETWEEN_MESSAGES = 0.2
+_PLACES = Semaphore(2)  # for downloads; others wait
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Desk:
@@ -121,7 +124,7 @@ def _download(what: Description | HubSplit) -> Iterator[Progress | Refusal]:
 
 
 def follow_download(what: Description | HubSplit) -> Iterator[tuple[Progress, float]]:
-    """Downloads a checkpoint or a part of a data set, and tells now and then how far that is.
+    """Downloads a checkpoint or a part of a data set, and tells now and then how far that is; two at a time.
 
     Yields:
         The progress, and bytes a second.
@@ -129,8 +132,13 @@ def follow_download(what: Description | HubSplit) -> Iterator[tuple[Progress, fl
     Raises:
         UserError: When it breaks off.
     """
+    n_total = sum(file.n_bytes for part in (what.base, what) if part for file in part.files)
+    while not _PLACES.acquire(timeout=_SECONDS_BETWEEN_LOOKS):
+        yield Progress(0, n_total), 0.0
     started, last, n_before = time.monotonic(), 0.0, None
-    with closing(_download(what)) as steps:
+    with ExitStack() as ending:
+        ending.callback(_PLACES.release)
+        steps = ending.enter_context(closing(_download(what)))
         for progress in steps:
             if isinstance(progress, Refusal):
                 raise UserError(progress.sentence)

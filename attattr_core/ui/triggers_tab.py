@@ -19,9 +19,8 @@ from attattr_core.ui.triggers_exports import export_triggers
 from attattr_core.ui.triggers_measure import evaluate_shown, mine_data
 from attattr_core.ui.triggers_request import Wanted
 from attattr_core.ui.triggers_shown import Kept, fill, forget_own, open_file, stop_work, use_flip
-from attattr_core.ui.turns import LONG_WORK, in_turn
+from attattr_core.ui.turns import DOWNLOADS, LONG_WORK, in_turn
 
-_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
 _PRIVATE = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
 _QUICK = {**_PRIVATE, "queue": False}
 _MODES = (
@@ -192,7 +191,7 @@ def _wire_work(models: Models, page: Any, tab: TriggersTab) -> list[Any]:
         partial(fetch, models),
         [tab.second, tab.second_choice, page.names],
         [page.status, tab.second_choice, tab.card],
-        **_DOWNLOADS,
+        **DOWNLOADS,
         **_PRIVATE,
     )
     jobs.append(fetched)

@@ -14,9 +14,11 @@ from attattr_core.ui.components import tell
 from attattr_core.ui.limits import PageLimits
 from attattr_core.ui.line import END, find_line
 
-# Queues of Gradio's, both wide: what waits, waits in the line, where it is told its position.
+# Queues of Gradio's, wide: what waits, waits in the line or in `attattr_core.ui.long_work`, where it is told so.
 SHORT_WORK = {"concurrency_id": "model", "concurrency_limit": 64}
 LONG_WORK = {"concurrency_id": "long", "concurrency_limit": 64}
+DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 64}
+QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}  # to the Hub, which holds up neither
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
 _MOST_SILENT = 5  # messages that would say the same; Gradio looks whether anybody listens when there is one

@@ -20,12 +20,9 @@ from attattr_core.ui.running import (
     send_whole_map,
     stop_run,
 )
-from attattr_core.ui.turns import SHORT_WORK, in_turn, leave_page
+from attattr_core.ui.turns import DOWNLOADS, QUESTIONS, SHORT_WORK, in_turn, leave_page
 from attattr_core.ui.work import describe_place
 
-# Queues beside those of `attattr_core.ui.turns`: two downloads at a time, and some questions to the Hub.
-_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
-_QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
 # "multiple", since with "once" the page takes no run after a stop; buttons rest while their work lasts instead.
 _QUIET = {"show_progress": "hidden", "trigger_mode": "multiple"}
 _N_SHOWN = 5  # the card, the target, and three parts of the Labels panel
@@ -67,7 +64,7 @@ def wire(app: gr.Blocks, models: Models, page: Page) -> None:
         partial(look_up, models),
         [page.model, page.choice, page.names],
         [page.status, page.choice, page.card],
-        **_QUESTIONS,
+        **QUESTIONS,
         **_PRIVATE,
     ).then(**show_known(models, page))
     page.card.back(lambda choice: choice.text if choice else gr.skip(), page.choice, page.model, **_PRIVATE)
@@ -131,7 +128,7 @@ def _fetch(models: Models, page: Page, triggers: list[Any], visibility: dict[str
         _bind(fetch, models),
         [page.model, page.choice, page.names],
         [page.status, page.choice, page.card],
-        **_DOWNLOADS,
+        **DOWNLOADS,
         **_QUIET,
         **(visibility or {"api_visibility": "private"}),
     )

@@ -151,35 +151,6 @@ def test_only_some_long_jobs_of_a_kind_are_in_their_midst():
     assert began.is_set()
 
 
-def test_only_some_long_jobs_are_in_their_midst_at_all(monkeypatch):
-    monkeypatch.setattr(line_module, "_MOST_BEGUN", 1)
-    jobs = Jobs()
-    one = jobs.line.join("a", "measure", LIMITS, is_long=True)
-    one.check()
-    jobs.line.give(one)
-    other, sentence = jobs.start("mine", is_long=True), jobs.start("sentence")
-    sentence.hold.set()
-    jobs.threads[1].join()
-    assert jobs.began == ["sentence"]
-    jobs.line.leave(one)
-    jobs.finish(other)
-    assert jobs.began == ["sentence", "mine"]
-
-
-def test_a_long_job_keeps_its_place_between_two_steps_until_its_slice_is_used(monkeypatch):
-    monkeypatch.setattr(line_module, "_SLICE", 60.0)
-    line = Line()
-    first, second = (line.join(user, "measure", LIMITS, is_long=True) for user in "ab")
-    for turn in (first, second):
-        turn.check()
-        line.give(turn)
-    assert first.find_place() < second.find_place(), "its step has ended, its slice has not"
-    monkeypatch.setattr(line_module, "_SLICE", 0.0)
-    first.check()
-    line.give(first)
-    assert first.find_place() > second.find_place()
-
-
 def test_a_job_too_many_is_refused_with_the_number():
     line, limits = Line(), PageLimits(max_visitor_jobs=2, max_jobs=3)
     for user in ("a", "a", "b"):

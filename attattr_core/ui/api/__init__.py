@@ -6,13 +6,9 @@ from attattr_core.ui.api.texts import TextEndpoints
 from attattr_core.ui.api.triggers import TriggerEndpoints
 from attattr_core.ui.models import Models
 from attattr_core.ui.running import is_long_run
-from attattr_core.ui.turns import LONG_WORK, SHORT_WORK
+from attattr_core.ui.turns import DOWNLOADS, LONG_WORK, QUESTIONS, SHORT_WORK
 
 __all__ = ["offer_endpoints"]
-
-# The queues of the page: what a program asks for takes turns with what visitors do.
-_DOWNLOADS = {"concurrency_id": "download", "concurrency_limit": 2}
-_QUESTIONS = {"concurrency_id": "hub", "concurrency_limit": 8}
 
 
 def offer_endpoints(models: Models) -> None:
@@ -22,8 +18,8 @@ def offer_endpoints(models: Models) -> None:
         models: What the server offers, and its limits.
     """
     texts, heads, triggers = TextEndpoints(models), HeadEndpoints(models), TriggerEndpoints(models)
-    offer(texts.list_models, **_QUESTIONS)
-    offer(texts.load, **_DOWNLOADS)
+    offer(texts.list_models, **QUESTIONS)
+    offer(texts.load, **DOWNLOADS)
     for endpoint in (texts.attribute, texts.tree):
         offer(endpoint, limits=models.page, is_long=is_long_run, **SHORT_WORK)
     for endpoint in (heads.head_importance, heads.prune, triggers.mine_triggers, triggers.evaluate_triggers):
