@@ -24,10 +24,11 @@ class LightBlocks(gr.Blocks):
             given = predictions
         else:
             return await super().postprocess_data(block_fn, predictions, state)
-        changed = [_NOTHING if _is_same(value) else value for value in given]
+        same = [_is_same(value) for value in given]  # before Gradio takes its values out of an update
+        changed = [_NOTHING if is_same else value for value, is_same in zip(given, same, strict=True)]
         values = await super().postprocess_data(block_fn, changed if n_outputs != 1 else changed[0], state)
         for k, component in enumerate(block_fn.outputs):
-            if _is_same(given[k]) and not component.stateful:
+            if same[k] and not component.stateful:
                 values[k] = dict(_SAME)
         return values
 

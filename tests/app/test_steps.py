@@ -1,6 +1,7 @@
 """Steps of events: what changes nothing costs nothing, and the page gets the same as from Gradio itself."""
 
 import asyncio
+from copy import deepcopy
 
 import gradio as gr
 import pytest
@@ -29,13 +30,14 @@ def step(page, session, values):
         ("<b>new</b>", "other", gr.skip()),
         [gr.skip(), "other", gr.Textbox(visible=False)],
         (gr.update(visible=False), gr.skip(), "text"),
+        (gr.update(value="<i>new</i>"), gr.update(value="other"), gr.update(value="typed")),
         (None, None, None),
         gr.skip(),
     ],
 )
 def test_the_page_gets_the_same_as_from_gradio(values):
     light, plain = (build(kind)[0] for kind in (LightBlocks, gr.Blocks))
-    got, expected = (step(page, SessionState(page), values) for page in (light, plain))
+    got, expected = (step(page, SessionState(page), deepcopy(values)) for page in (light, plain))
     for value in (*got, *expected):
         if isinstance(value, dict) and value.get("props") == gr.skip():
             del value["props"]  # of an HTML component Gradio says twice that it is an update
