@@ -33,6 +33,6 @@ def drop_mined(examples: ExampleSet, mined: Collection[str], *, drop: bool = Fal
         raise UserError(
             f"{n_mined} of the {len(examples)} examples of {examples.file_name!r} were used for mining, and what is "
             "measured on them proves nothing: choose other data"
-            + ("." if drop else ", or leave these out (command line: --drop-mined).")
+            + ("." if drop else ", or leave these out (command line: --drop-mined; Python: drop_overlap=True).")
         )
     return replace(examples, examples=fresh, kinds=()) if n_mined else examples

@@ -20,6 +20,8 @@ STATUS_STYLE = """
   background: var(--background-fill-secondary); overflow-wrap: anywhere; }
 .aa-status.aa-error { border-left-color: #b45309; }
 .aa-status[hidden] { display: none; }
+.aa-status.aa-floating { position: fixed; z-index: 60; left: 16px; right: 16px; bottom: 16px; cursor: pointer;
+  background: var(--background-fill-primary); box-shadow: 0 2px 12px rgb(0 0 0 / 35%); }
 """
 
 

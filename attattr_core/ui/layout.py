@@ -92,7 +92,11 @@ def build_app(models: Models | None = None, *, warms: bool = False) -> gr.Blocks
             with gr.Tab("Triggers", id="triggers", elem_id="triggers-tab") as triggers_part:
                 triggers_tab = build_triggers_tab(models, first)
             with gr.Tab("About", id="about") as about_part:
-                gr.Markdown(f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}", latex_delimiters=[])
+                gr.Markdown(
+                    f"{_ABOUT.read_text(encoding='utf-8')}\n{_list_versions()}",
+                    latex_delimiters=[],
+                    elem_id="about-text",
+                )
         page = Page(
             *(*states, device, model, load, target, text, pair, run, stop, opener, card, labels, settings, examples),
             *(status, view, build_downloader(), build_messenger(), link),

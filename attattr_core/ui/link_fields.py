@@ -79,7 +79,7 @@ TRIGGERS_FIELDS = {
     "triggers-draws": LinkField(5, _count(0, LIMITS["random draws"])),
     "triggers-random": LinkField(False, _switch),
     "triggers-best": LinkField(False, _switch),
-    "triggers-leave": LinkField(False, _switch),
+    "triggers-leave": LinkField(True, _switch),  # the same embedded set stands for both at first
     "triggers-second": LinkField(None, _name),
 }
 TAB_FIELDS = HEADS_FIELDS | TRIGGERS_FIELDS

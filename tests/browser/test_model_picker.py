@@ -281,3 +281,19 @@ def test_a_narrow_screen_holds_card_and_labels(open_page, unnamed, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.get_by_test_id("label-report").bounding_box()
     assert box["x"] + box["width"] <= 390
+
+
+def test_enter_takes_the_id_that_was_typed_and_an_entry_only_where_one_was_chosen(page):
+    field = page.locator("#model input")
+    field.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("howey/electra-base")  # a listed entry contains it
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("howey/electra-base")
+    expect(page.get_by_test_id("status")).to_contain_text("'howey/electra-base'")
+    field.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("sst2")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value(re.compile("sst2.*sentiment|sentiment.*sst2"))

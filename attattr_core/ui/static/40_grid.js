@@ -17,7 +17,7 @@ function cellHint(meta, layer, head) {
 }
 
 const GRID_HELP =
-  "Each cell is one head, coloured by its largest attribution: dark cells hold the connections that move F most. " +
+  "Each cell is one head, coloured by its largest attribution: the stronger the colour, the more its connection moves F. " +
   "Click one, or move with the arrow keys and press Enter, to see its maps; Σ shows all heads of a layer.";
 
 /** The grid; `prefix` begins its test ids, `hint` says what a cell holds, `caption` and `write` are for its table. */

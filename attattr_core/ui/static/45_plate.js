@@ -6,7 +6,7 @@ const PLATE_TEXT = {
   attention: {
     title: "attention",
     help:
-      "Row i, column j: how much token i looks at token j; the darker, the more. " +
+      "Row i, column j: how much token i looks at token j; the stronger the colour, the more. " +
       "The rows of one head add up to 1, and looking at a token does not mean that it matters for the output.",
   },
   attribution: {

@@ -15,6 +15,7 @@ function listToken(text) {
 
 function listItem(view, groups, entry, showHead, name, k) {
   const { row, column, layer, head, attention, attribution } = entry;
+  const names = nameTokens(groups.labels);
   const open = () => view.openEntry(layer, head, groups.first[row], groups.first[column]);
   const button = make("button", {
     type: "button",
@@ -33,9 +34,9 @@ function listItem(view, groups, entry, showHead, name, k) {
   const flow = make(
     "span",
     { class: "aa-item-flow" },
-    listToken(groups.labels[column]),
+    listToken(names[column]),
     make("span", { class: "aa-arrow", text: "→" }),
-    listToken(groups.labels[row]),
+    listToken(names[row]),
   );
   const sign = attribution < 0 ? "aa-negative" : attribution > 0 ? "aa-positive" : "";
   button.append(flow, make("span", { class: "aa-item-attention aa-number", text: formatAttention(attention) }));
@@ -43,9 +44,9 @@ function listItem(view, groups, entry, showHead, name, k) {
   const label =
     headName(layer, head) +
     ": " +
-    groups.labels[row] +
+    names[row] +
     " receives from " +
-    groups.labels[column] +
+    names[column] +
     ", attention " +
     formatAttention(attention) +
     ", attribution " +

@@ -3,7 +3,7 @@
 /** The line that puts what is pointed at into words. */
 function hoverParts(shown, hover, pin, flow) {
   const mark = hover || pin;
-  if (!mark) return [make("span", { class: "aa-quiet", text: "Point at a cell to read its values; click to pin it." })];
+  if (!mark) return [make("span", { class: "aa-quiet", text: "Point at a cell, or an arc, to read its values; click to pin it." })];
   const prefix = (hover ? "" : "pinned · ") + headName(shown.layer, shown.head) + " · ";
   const { n, groups, attention, attribution } = shown;
   const number = (text) => make("span", { class: "aa-number", text });

@@ -35,7 +35,7 @@ function createRate(view) {
   function metricParts({ n, nAll, curve, point, complete }) {
     const { message, state } = view;
     if (!complete) return ["The importance by " + methodName(state.method) + " is not complete yet."];
-    if (!curve || !curve.n_pruned.length) return ["No curve of this order was measured."];
+    if (!curve || !curve.n_pruned.length) return [message.status === "done" || message.status === "precomputed" ? "No curve of this order was measured." : "No curve of this order is measured yet."];
     const measured = curve.n_pruned[point];
     const strong = (text) => make("span", { class: "aa-number aa-strong", text });
     const parts = [METRICS[message.metric] + " ", strong(formatMetric(curve.metric[point])), " " + intervalOf(curve.low[point], curve.high[point])];

@@ -17,7 +17,7 @@ function createView(root) {
   const first = panelOf(
     "heads",
     "head importance",
-    "Each cell is one head, coloured by how important a method finds it: dark heads matter most to it, blue ones do harm; layer 1 is at the bottom. " +
+    "Each cell is one head, coloured by how important a method finds it: the stronger the colour, the more; in the grids of attribution, Taylor and ablation blue heads do harm. Layer 1 is at the bottom. " +
       "Units differ between methods, so that only the orders compare; crossed heads are pruned at the rate chosen here.",
     make("div", { class: "aa-heads-row" }, source, back),
     progress.node,

@@ -15,5 +15,17 @@
       const tab = [...document.querySelectorAll("[role=tab][aria-selected=true]")].find((one) => one.checkVisibility());
       if (isLost && tab) tab.focus({ preventScroll: true });
     });
+  // Enter takes what was typed where any id may be: Gradio takes the first entry of the list that contains it.
+  let isTyped = false;
+  document.addEventListener("input", () => (isTyped = true), true);
+  const commit = (event) => {
+    if (/^Arrow(Up|Down)$/.test(event.key)) isTyped = false;
+    if (event.key !== "Enter" || !isTyped || !event.target.matches("#model input, #triggers-second input, [id$=-dataset] input")) return;
+    isTyped = false;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    event.target.blur();
+  };
+  document.addEventListener("keydown", commit, true);
   new MutationObserver(follow).observe(document.body, { attributes: true, attributeFilter: ["aria-selected"], subtree: true });
 }

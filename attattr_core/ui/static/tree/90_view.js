@@ -45,7 +45,7 @@ function createView(root) {
     "tree",
     "the tree",
     "Information flows upward: an edge of a layer runs from the token that sends to the token that receives, wide and " +
-      "dark by its attribution, and thin vertical lines are what a token keeps of itself, up to the root that decides. " +
+      "strong by its attribution, and thin vertical lines are what a token keeps of itself, up to the root that decides. " +
       "Point at an edge for its heads and click it to open the strongest; drag, pinch or use Ctrl + wheel to move and " +
       "zoom, or the keys: arrows walk the tree, Enter opens, + and − zoom, Shift + arrows move.",
   );
