@@ -147,8 +147,10 @@ def test_own_data_are_mined_evaluated_and_put_into_the_header(tab, tmp_path):
     open_own_data(tab)
     upload(tab, "triggers-mining", mined)
     upload(tab, "triggers-evaluation", mined)
+    tab.locator("#triggers-drops input").uncheck()
     tab.locator("#triggers-both").click()
     expect(tab.get_by_test_id("status")).to_contain_text("would be mined too")
+    expect(tab.get_by_test_id("status")).to_be_in_viewport()  # far from its place it floats
     upload(tab, "triggers-evaluation", evaluated)
     set_number(tab, "triggers-n-seeds", 1)
     tab.locator("#triggers-both").click()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostile.calls import Server
 from hub.conftest import tiny as tiny
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -65,3 +66,9 @@ def list_files(folder: Path) -> dict[str, bytes]:
 def checkpoint(tiny) -> Checkpoint:
     """A random classifier of two layers, with a word-piece tokenizer."""
     return load_checkpoint(tiny, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def server(app_url):
+    """The running app, for calls of any kind."""
+    return Server(app_url)

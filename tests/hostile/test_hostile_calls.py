@@ -38,11 +38,6 @@ TRIGGER = {
 
 
 @pytest.fixture(scope="module")
-def server(app_url):
-    return Server(app_url)
-
-
-@pytest.fixture(scope="module")
 def right(tiny):
     """A right and cheap call of each endpoint."""
     config = load_checkpoint(tiny, device="cpu").model.config
