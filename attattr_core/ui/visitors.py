@@ -84,7 +84,9 @@ class Visitors(StateHolder):
         """Forgets what is old or too much; Gradio calls this every second."""
         now = time.monotonic()
         for session_id, moment in list(self._moments.items()):
-            if now - moment > _SECONDS_SHOWN:
+            if session_id not in self.session_data:  # Gradio has dropped it
+                self._drop(session_id)
+            elif now - moment > _SECONDS_SHOWN:
                 self.session_data[session_id].state_data.clear()
         self._make_room()
         self._drop_unheard(now)

@@ -90,6 +90,15 @@ def test_many_who_see_nothing_push_nobody_out_who_sees_a_result(keep):
     assert set(kept.visitors._moments) == {"c", "d", "e"}
 
 
+def test_a_visitor_whom_gradio_dropped_is_forgotten(keep):
+    kept = keep(1)
+    for name in "ab":
+        kept.show(name, make_session(name))
+    del kept.visitors.session_data["a"]
+    assert set(kept.tidy()) == {"b"}
+    assert set(kept.visitors._moments) == {"b"}
+
+
 def test_answers_that_nobody_fetches_go(keep, monkeypatch):
     kept, clock = keep(1), [0.0]
     messages = kept.visitors.blocks._queue.pending_messages_per_session
